@@ -1,0 +1,142 @@
+"""The message being converted: its resources so far, who refers to whom, and what was noticed.
+
+Resources get their identity here (design: a UUIDv5 over source fields, never over mapped codes) and the request that a
+transaction makes of them. Organisations, practitioners, devices and locations occur once per message, whoever names
+them first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adapter.convert.environment import Environment, Fault
+from adapter.fhir.bundle import Entry
+from adapter.fhir.context import ObservationContext
+from adapter.fhir.identity import resource_uuid
+from adapter.hl7v2.message import Message, Segment, place
+from adapter.issues import Issue
+
+#: How a transaction treats a resource: `absent` creates it unless the identifier is known, `update` creates or replaces
+#: by identifier, `put` writes under its own id.
+Policy = Literal["absent", "update", "put"]
+#: System of identifiers that are URIs themselves; ours are `urn:uuid:` of the resource's key.
+URI_SYSTEM = "urn:ietf:rfc:3986"
+
+
+@dataclass(slots=True, eq=False)
+class Assembly:
+    """Everything that is known while one message is converted.
+
+    Parameters
+    ----------
+    message : Message
+        The source.
+    environment : Environment
+        Tables, sender, zone, memos.
+    """
+
+    message: Message
+    environment: Environment
+    issues: list[Issue] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    observations: list[ObservationContext] = field(default_factory=list)
+    #: reference by (resource type, key): one Organization a message, however often it is named
+    shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+    #: resource by full url, to find what a reference means
+    resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: sender key that stands in for a missing assigning authority (MSH-3, MSH-4)
+    sender_key: str = ""
+    #: the patient of the current PATIENT_RESULT group
+    patient: dict[str, Any] | None = None
+    patient_reference: dict[str, str] | None = None
+    patient_key: str = ""
+    encounter_reference: dict[str, str] | None = None
+
+    def report(
+        self, slug: str, segment: Segment | None = None, number: int = 0, component: str = "", detail: str = "", value: str = ""
+    ) -> None:
+        """Note an issue at a field of a segment."""
+        where = place(segment, number, component) if segment is not None else ""
+        self.issues.append(Issue(slug, where, detail, value))
+
+    def report_faults(self, segment: Segment, number: int, faults: Sequence[Fault]) -> None:
+        """Note what a datatype function said about a field."""
+        for fault in faults:
+            self.issues.append(Issue(fault.slug, place(segment, number, fault.component), fault.detail, fault.value))
+
+    def value(self, function: Any, segment: Segment, number: int, text: str) -> Any:
+        """Run a memoised datatype function on the text of a field and report its faults there."""
+        found, faults = self.environment.memo(function)[text]
+        if faults:
+            self.report_faults(segment, number, faults)
+        return found
+
+    def add(
+        self, resource: dict[str, Any], key: Sequence[str], policy: Policy, *, identifier: int | None = None
+    ) -> dict[str, str]:
+        """Put a resource into the output.
+
+        Parameters
+        ----------
+        resource : dict
+            The resource with its `resourceType`; may still be filled after this call.
+        key : sequence of str
+            What identifies it, from source fields only. The resource type is added to it.
+        policy : {"absent", "update", "put"}
+            What a transaction does with it.
+        identifier : int, optional
+            Index of the identifier (with system) that conditional requests use. None: an identifier is made from the
+            key, because a conditional request needs one with a system.
+
+        Returns
+        -------
+        dict
+            A Reference to it.
+        """
+        resource_type = resource["resourceType"]
+        uuid = resource_uuid(resource_type, *key)
+        full_url = "urn:uuid:" + uuid
+        if policy == "put":
+            entry = Entry(resource, full_url, "PUT", f"{resource_type}/{uuid}")
+            resource["id"] = uuid
+        else:
+            if identifier is None:
+                system, value = URI_SYSTEM, full_url
+                resource.setdefault("identifier", []).append({"system": system, "value": value})
+            else:
+                chosen = resource["identifier"][identifier]
+                system, value = chosen["system"], chosen["value"]
+            token = f"identifier={_query(system)}|{_query(value)}"
+            if policy == "absent":
+                entry = Entry(resource, full_url, "POST", resource_type, token)
+            else:
+                entry = Entry(resource, full_url, "PUT", f"{resource_type}?{token}")
+        self.entries.append(entry)
+        self.resources[full_url] = resource
+        return {"reference": full_url}
+
+    def share(
+        self, resource: dict[str, Any], key: Sequence[str], policy: Policy = "absent", *, identifier: int | None = None
+    ) -> dict[str, str]:
+        """Put a resource into the output unless one with this key is there already; give the reference."""
+        name = (resource["resourceType"], *key)
+        found = self.shared.get(name)
+        if found is None:
+            found = self.shared[name] = self.add(resource, key, policy, identifier=identifier)
+        return found
+
+
+_SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/")
+
+
+def _query(text: str) -> str:
+    """Percent-encode a token of a search parameter; `,`, `|`, `$` and `\\` are escaped as FHIR search asks (3.1.1.4.0)."""
+    if _SAFE.issuperset(text):
+        return text
+    from urllib.parse import quote
+
+    for character in "\\$,|":
+        text = text.replace(character, "\\" + character)
+    return quote(text, safe="-._~:/")

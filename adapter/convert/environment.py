@@ -1,0 +1,107 @@
+"""What datatype functions need beside the text: tables, the sender's row, the zone for times without offset.
+
+One `Environment` serves all messages of one sender with one default offset. It holds the memos, so that a memo never
+mixes two senders' habits. Datatype functions report what they met through `Environment.fault`; the memo keeps the
+faults beside the value and `rules.py` reports them again each time the text comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from adapter.tables.index import SenderRow, Tables
+
+#: Entries a memo holds before it starts anew: bounds the memory at some ten megabytes for all memos together.
+MEMO_ENTRIES = 2048
+#: Longer texts are not worth remembering: they seldom come twice.
+MEMO_TEXT_LENGTH = 200
+
+DatatypeFunction = Callable[[str, "Environment"], Any]
+
+
+class Fault(NamedTuple):
+    """What a datatype function has to say about its text.
+
+    Parameters
+    ----------
+    slug : str
+        Row of the issue catalogue.
+    component : str
+        Place inside the field: `""`, `"4"`, `"4.2"`.
+    detail : str
+        Without patient data.
+    value : str
+        The text as sent.
+    """
+
+    slug: str
+    component: str = ""
+    detail: str = ""
+    value: str = ""
+
+
+class Memo(dict[str, tuple[Any, tuple[Fault, ...]]]):
+    """Text of a field -> (value, faults), computed once and kept while there is room."""
+
+    __slots__ = ("environment", "function")
+
+    def __init__(self, function: DatatypeFunction, environment: Environment) -> None:
+        super().__init__()
+        self.function = function
+        self.environment = environment
+
+    def __missing__(self, text: str) -> tuple[Any, tuple[Fault, ...]]:
+        found = self.environment.run(self.function, text)
+        if len(text) <= MEMO_TEXT_LENGTH:
+            if len(self) >= MEMO_ENTRIES:
+                self.clear()
+            self[text] = found
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Environment:
+    """The surroundings of a datatype function.
+
+    Parameters
+    ----------
+    tables : Tables
+        The loaded mapping tables.
+    sender : SenderRow or None
+        Row of `senders.csv` for the message's sending application and facility.
+    zone : ZoneInfo or None
+        Zone of times without offset: the sender's row, else `--timezone`.
+    default_offset : str
+        Offset of MSH-7 as FHIR writes it (`-05:00`), or empty. It serves times without offset when the sender's row
+        names no zone (HL7 v2.5.1 chapter 2, 2.A.22: the offset of MSH-7 is the default for the whole message).
+    """
+
+    tables: Tables
+    sender: SenderRow | None = None
+    zone: ZoneInfo | None = None
+    default_offset: str = ""
+    faults: list[Fault] = field(default_factory=list)
+    _memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
+
+    def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:
+        """Report something about the text at hand."""
+        self.faults.append(Fault(slug, component, detail, value))
+
+    def run(self, function: DatatypeFunction, text: str) -> tuple[Any, tuple[Fault, ...]]:
+        """Call a datatype function and collect its faults, those of functions it calls included."""
+        outer, self.faults = self.faults, []
+        try:
+            value = function(text, self)
+            return value, tuple(self.faults)
+        finally:
+            self.faults = outer
+
+    def memo(self, function: DatatypeFunction) -> Memo:
+        """Give the memo of a datatype function."""
+        found = self._memos.get(function)
+        if found is None:
+            found = self._memos[function] = Memo(function, self)
+        return found

@@ -1,0 +1,281 @@
+r"""Rules as data, and what makes them run.
+
+A rule says which field goes where: ``Rule("OBX-17", "Observation.method", codeable_concept)``. The rules of a segment
+are compiled into a list indexed by field number; `apply_rules` walks the fields of a segment and calls what stands at
+each valued one. So cost arises only for what is valued, and a valued field that has no rule cannot be overlooked:
+it is reported as `unmapped-field`.
+
+Targets
+    ``Patient.birthDate``                              set
+    ``Patient.identifier[]``                           append to a list
+    ``Specimen.collection.method``                     set in a nested object
+    ``Observation.extension(URL).valueDateTime``       append an extension
+
+Kinds of rules
+    value    a pure datatype function ``(text, environment) -> value``; `None` means: nothing to say. A function may
+             return a `Primitive` to set a primitive element and its extensions (`birthDate`, `_birthDate`).
+    build    a function ``(assembly, segment, text, targets) -> None`` for what needs more than the text
+    drop     nothing is done; the text says why that loses nothing
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from adapter.convert.environment import DatatypeFunction, Environment
+
+if TYPE_CHECKING:
+    from adapter.convert.assembly import Assembly
+    from adapter.hl7v2.message import Segment
+
+Targets = Mapping[str, dict[str, Any]]
+Builder = Callable[["Assembly", "Segment", str, Targets], None]
+Handler = Callable[["Assembly", "Segment", str, Targets], None]
+#: Handlers by field number; an empty tuple where no rule stands.
+Plan = list[tuple[Handler, ...]]
+
+
+class Primitive(NamedTuple):
+    """A primitive value with the extensions of its `_element`.
+
+    Parameters
+    ----------
+    value : Any
+        The value, or None when only extensions are known.
+    extension : tuple of dict
+        Extensions of the element.
+    """
+
+    value: Any
+    extension: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the mapping.
+
+    Parameters
+    ----------
+    source : str
+        Field: `OBX-17`.
+    target : str
+        Where it goes (see the module's text), or empty for a dropped field.
+    value : function, optional
+        Datatype function, memoised by text.
+    build : function, optional
+        Contextual function, instead of `value`.
+    repeats : {"each", "first", "whole"}
+        `each`: the target is a list, each repetition appends. `first`: FHIR allows one value; further repetitions are
+        reported as `repetition-dropped`. `whole`: the function gets the field with all its repetitions.
+    table : str
+        The code map the function uses, for the documentation.
+    drop : str
+        Why the field is not in the output.
+    note : str
+        Row of the mapping guide, ambiguity or reason.
+    """
+
+    source: str
+    target: str = ""
+    value: DatatypeFunction | None = None
+    build: Builder | None = None
+    repeats: Literal["each", "first", "whole"] = "first"
+    table: str = ""
+    drop: str = ""
+    note: str = ""
+
+    @property
+    def identifier(self) -> str:
+        """Stable name of the rule: `OBX-17>Observation.method`."""
+        return f"{self.source}>{self.target}" if self.target else f"{self.source} dropped"
+
+    @property
+    def segment(self) -> str:
+        """Segment name."""
+        return self.source.partition("-")[0]
+
+    @property
+    def field(self) -> int:
+        """Field number."""
+        return int(self.source.partition("-")[2])
+
+
+Setter = Callable[[dict[str, Any], Any], None]
+_EXTENSION = re.compile(r"extension\(([^)]*)\)\.(\w+)")
+
+
+def _set_key(key: str) -> Setter:
+    sibling = "_" + key
+
+    def put(resource: dict[str, Any], value: Any) -> None:
+        if value.__class__ is Primitive:
+            if value.value is not None:
+                resource[key] = value.value
+            if value.extension:
+                resource[sibling] = {"extension": list(value.extension)}
+        else:
+            resource[key] = value
+
+    return put
+
+
+def _append_key(key: str) -> Setter:
+    def put(resource: dict[str, Any], value: Any) -> None:
+        found = resource.get(key)
+        if found is None:
+            resource[key] = [value]
+        else:
+            found.append(value)
+
+    return put
+
+
+def _append_extension(url: str, value_key: str) -> Setter:
+    sibling = "_" + value_key
+
+    def put(resource: dict[str, Any], value: Any) -> None:
+        extension: dict[str, Any] = {"url": url}
+        if value.__class__ is Primitive:
+            if value.value is not None:
+                extension[value_key] = value.value
+            if value.extension:
+                extension[sibling] = {"extension": list(value.extension)}
+        else:
+            extension[value_key] = value
+        resource.setdefault("extension", []).append(extension)
+
+    return put
+
+
+def _nested(parents: Sequence[str], last: Setter) -> Setter:
+    def put(resource: dict[str, Any], value: Any) -> None:
+        for parent in parents:
+            resource = resource.setdefault(parent, {})
+        last(resource, value)
+
+    return put
+
+
+def setter(target: str) -> tuple[str, Setter]:
+    """Compile a target into the resource name and a function that sets it.
+
+    Parameters
+    ----------
+    target : str
+        `Specimen.collection.method`.
+
+    Returns
+    -------
+    tuple of (str, function)
+        Name of the target resource and the setter.
+    """
+    name, _, path = target.partition(".")
+    last: Setter
+    extension = _EXTENSION.search(path)
+    if extension:
+        parents = path[: extension.start()].strip(".")
+        last = _append_extension(extension[1], extension[2])
+    else:
+        parents, _, key = path.rpartition(".")
+        last = _append_key(key[:-2]) if key.endswith("[]") else _set_key(key)
+    return name, _nested(parents.split("."), last) if parents else last
+
+
+def _value_handler(rule: Rule, environment: Environment) -> Handler:
+    assert rule.value is not None
+    memo = environment.memo(rule.value)
+    name, put = setter(rule.target)
+    number, repeats = rule.field, rule.repeats
+
+    def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+        resource = targets.get(name)
+        if resource is None:
+            return
+        if "~" in text and repeats != "whole":
+            texts = [part for part in text.split("~") if part and part != '""']
+            if repeats == "first":
+                if len(texts) > 1:
+                    assembly.report("repetition-dropped", segment, number, detail=rule.target)
+                texts = texts[:1]
+        else:
+            texts = [text]
+        for part in texts:
+            value, faults = memo[part]
+            if faults:
+                assembly.report_faults(segment, number, faults)
+            if value is not None:
+                put(resource, value)
+
+    return handle
+
+
+def _build_handler(rule: Rule) -> Handler:
+    assert rule.build is not None
+    build = rule.build
+    name = rule.target.partition(".")[0]
+
+    def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+        if name in targets:
+            build(assembly, segment, text, targets)
+
+    return handle
+
+
+def _drop_handler(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """Do nothing: the rule says why."""
+
+
+def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
+    """Compile the rules of one segment.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+        All rules of one segment; those of one field run in this order.
+    environment : Environment
+        Gives the memos.
+
+    Returns
+    -------
+    list of tuple of functions
+        Handlers by field number.
+    """
+    plan: list[list[Handler]] = [[] for _ in range(1 + max(rule.field for rule in rules))]
+    for rule in rules:
+        if rule.value is not None:
+            handler = _value_handler(rule, environment)
+        elif rule.build is not None:
+            handler = _build_handler(rule)
+        else:
+            handler = _drop_handler
+        plan[rule.field].append(handler)
+    return [tuple(handlers) for handlers in plan]
+
+
+def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
+    """Apply the compiled rules to the valued fields of a segment.
+
+    Parameters
+    ----------
+    plan : list
+        From `compile_rules`.
+    assembly : Assembly
+        The message being converted.
+    segment : Segment
+        The segment.
+    targets : mapping of str to dict
+        The resources that the rules may write to, by name. A rule whose resource is not there is skipped: the caller
+        decided that this resource is not built.
+    """
+    known = len(plan)
+    for number, text in enumerate(segment.fields):
+        if number and text and text != '""':
+            handlers = plan[number] if number < known else ()
+            if handlers:
+                for handle in handlers:
+                    handle(assembly, segment, text, targets)
+            else:
+                assembly.report("unmapped-field", segment, number)
