@@ -1,0 +1,395 @@
+"""What stands in which table file: every file kind and every column, declared once.
+
+The loader, the checker and `docs/tables.md` all read this file; nothing else names the columns of a file. A new column is one
+line here and one field in `rows.py`.
+
+Rules that hold for every file: CSV, UTF-8, a header line with exactly these columns in this order, one row a fact. `id` comes
+first and is unique over all files; `source` says where the fact comes from. An empty key cell means "any", `-` means "blank in
+the message". `status` is empty for a row in use, `retired` for one that is removed (in a site: removes the shipped row of the
+same key), `doubtful` for one that is used and reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "choice"]
+"""How a cell is checked.
+
+`id`: ASCII, no blanks. `text`: anything printable. `code`: text in which a typographic hyphen is a fault. `loinc`: LOINC code with a
+right check digit. `ucum`: expression that parses. `decimal`: digits with at most one point. `yes-no`: `yes` or `no`. `date`: YYYY-MM-DD.
+`choice`: one of the listed words.
+"""
+
+Reference = Literal["", "loinc", "analyte", "laboratory", "specimen", "property"]
+"""What a cell refers to; a value that no row defines is a fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a file kind.
+
+    Parameters
+    ----------
+    name : str
+        Header word.
+    kind : CellKind
+        How the cell is checked.
+    meaning : str
+        What the cell says, for people.
+    required : bool
+        Whether an empty cell is a fault.
+    key : bool
+        Whether the cell belongs to the key of the row: rows of one file differ in their keys, and a site row replaces the row of
+        the same key.
+    choices : tuple of str
+        Allowed words of a `choice` cell.
+    refers : Reference
+        What the cell refers to.
+    """
+
+    name: str
+    kind: CellKind
+    meaning: str
+    required: bool = False
+    key: bool = False
+    choices: tuple[str, ...] = ()
+    refers: Reference = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """One kind of table file.
+
+    Parameters
+    ----------
+    name : str
+        File name without `.csv`; `code_map` stands for every file of `common/tables/`.
+    place : {"common", "pack"}
+        Folder: `common/`, or each folder with an `analyte.csv`.
+    meaning : str
+        What a row says, for people.
+    columns : tuple of Column
+        The columns in the order of the header.
+    one_of : tuple of str
+        Columns of which at least one must be filled.
+    """
+
+    name: str
+    place: Literal["common", "pack"]
+    meaning: str
+    columns: tuple[Column, ...]
+    one_of: tuple[str, ...] = ()
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Names of the columns in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the key columns in order."""
+        return tuple(column.name for column in self.columns if column.key)
+
+
+_ID = Column("id", "id", "Stable name of the row, unique over all files; outputs cite it.", required=True)
+_SOURCE = Column("source", "text", "Where the fact comes from.", required=True)
+_NOTE = Column("note", "text", "Anything a reader should know.")
+_STATUS = Column("status", "choice", "Empty: in use; `retired`: removed; `doubtful`.", choices=("retired", "doubtful"))
+
+_EQUIVALENCES = (
+    "relatedto",
+    "equivalent",
+    "equal",
+    "wider",
+    "subsumes",
+    "narrower",
+    "specializes",
+    "inexact",
+    "unmatched",
+    "disjoint",
+)
+_TIMINGS = ("spot", "24h", "timed")
+_AGE_UNITS = ("a", "mo", "wk", "d")
+_ATOM_KINDS = ("base", "derived", "arbitrary", "special", "dimensionless")
+
+
+def _sender(key: bool) -> tuple[Column, Column]:
+    return (
+        Column("sender_application", "code", "MSH-3 (any component) or the FHIR message source name.", key=key),
+        Column("sender_facility", "code", "MSH-4 (any component) or the FHIR sender organization.", key=key),
+    )
+
+
+def _kind(name: str, place: Literal["common", "pack"], meaning: str, *columns: Column, one_of: tuple[str, ...] = ()) -> FileKind:
+    return FileKind(name, place, meaning, (_ID, *columns, _SOURCE, _NOTE), one_of)
+
+
+CODE_MAP = _kind(
+    "code_map",
+    "common",
+    "One code of an HL7 table and what it becomes in FHIR. `0396.csv`: code = name of a coding system, system = its URI.",
+    Column("code", "code", "The code as sent; `*` is the row for every other code.", required=True, key=True),
+    Column("system", "text", "URI of the target's code system; empty where FHIR wants a bare code."),
+    Column("target", "text", "The code in FHIR; empty where there is none."),
+    Column("display", "text", "Display of the target."),
+    Column("equivalence", "choice", "How the target relates to the code (FHIR ConceptMapEquivalence).", choices=_EQUIVALENCES),
+    _STATUS,
+)
+
+UNITS = _kind(
+    "units",
+    "common",
+    "One spelling of a unit and the UCUM expression that it means. Exact and case-sensitive.",
+    Column("spelling", "text", "The unit exactly as sent.", required=True, key=True),
+    Column("ucum", "ucum", "What it means.", required=True),
+    Column("display", "text", "Unit for people; empty: as sent."),
+    _STATUS,
+)
+
+UNITS_REFUSED = _kind(
+    "units_refused",
+    "common",
+    "One spelling that is seen in feeds and deliberately not translated.",
+    Column("spelling", "text", "The unit exactly as sent.", required=True, key=True),
+    Column("reason", "text", "Why it is not translated.", required=True),
+)
+
+UCUM_ATOMS = _kind(
+    "ucum_atoms",
+    "common",
+    "One UCUM unit atom: code = factor x definition.",
+    Column("code", "text", "The case-sensitive UCUM code.", required=True, key=True),
+    Column("kind", "choice", "What sort of atom it is.", required=True, choices=_ATOM_KINDS),
+    Column("metric", "yes-no", "Whether it takes prefixes.", required=True),
+    Column("definition", "text", "UCUM expression in other atoms; empty for base, arbitrary and special atoms."),
+    Column("factor", "decimal", "Exact number before the definition; empty: 1."),
+)
+
+UCUM_PREFIXES = _kind(
+    "ucum_prefixes",
+    "common",
+    "One UCUM prefix.",
+    Column("code", "text", "The case-sensitive prefix.", required=True, key=True),
+    Column("factor", "decimal", "Its exact value.", required=True),
+)
+
+LABORATORIES = _kind(
+    "laboratories",
+    "common",
+    "One identifier or exact name of a performing laboratory, as sent.",
+    Column("identifier_system", "text", "URI or name of the system of the identifier.", key=True),
+    Column("identifier", "code", "The identifier as sent.", key=True),
+    Column("name", "text", "The exact name as sent.", key=True),
+    Column("laboratory", "id", "The laboratory key that ranges refer to.", required=True),
+    _STATUS,
+    one_of=("identifier", "name"),
+)
+
+SPECIMENS = _kind(
+    "specimens",
+    "common",
+    "One specimen code or specimen text and the specimen axis it means.",
+    Column("code_system", "text", "URI or HL7 v2 name of the code system.", key=True),
+    Column("code", "code", "The specimen code.", key=True),
+    Column("text", "text", "The specimen in words; case and blanks do not matter.", key=True),
+    Column("specimen", "id", "Specimen axis, e.g. `urine`.", required=True),
+    Column("timing", "choice", "What the code says about timing.", choices=_TIMINGS),
+    _STATUS,
+    one_of=("code", "text"),
+)
+
+SPECIMEN_MEMBERS = _kind(
+    "specimen_members",
+    "common",
+    "One specimen axis that another one includes.",
+    Column("specimen", "id", "The wider axis, e.g. `serum-plasma`.", required=True, key=True),
+    Column("member", "id", "The axis that fits it, e.g. `serum`.", required=True, key=True),
+    Column(
+        "relation",
+        "choice",
+        "`is`: the member fits the wider axis. `drawn-as`: the wider one is made from it; neither contradiction nor evidence.",
+        required=True,
+        choices=("is", "drawn-as"),
+    ),
+)
+
+PROPERTIES = _kind(
+    "properties",
+    "common",
+    "One kind of quantity (LOINC property) and an example unit that shows its dimension.",
+    Column("property", "code", "LOINC property, e.g. `MCnc`.", required=True, key=True),
+    Column("dimension_unit", "ucum", "Example unit; numerator and denominator decide, not the size.", required=True, key=True),
+)
+
+SENDERS = _kind(
+    "senders",
+    "common",
+    "One sending application and facility and what is known about it. As a rule in a site.",
+    *_sender(key=True),
+    Column("time_zone", "text", "IANA zone of times without offset, e.g. `Europe/Vienna`."),
+    Column("charset", "text", "Character set, stronger than MSH-18."),
+    Column("identifier_base", "text", "URI to which the name of an assigning authority is appended."),
+    Column("local_code_base", "text", "URI to which the name of a local coding system is appended."),
+    Column("laboratory", "id", "Performing laboratory where the message names none.", refers="laboratory"),
+    Column("blank_unit", "ucum", "Unit of results without OBX-6."),
+    Column("processing_ids", "text", "Accepted MSH-11 values, separated by blanks; empty: all."),
+    Column("trust_loinc", "yes-no", "Whether sent LOINC codes are believed; empty: yes."),
+    Column("range_laboratory", "id", "Laboratory or publication whose table range is the default.", refers="laboratory"),
+    _STATUS,
+)
+
+ANALYTE = _kind(
+    "analyte",
+    "pack",
+    "One analyte of the pack. The file makes a folder a pack.",
+    Column("analyte", "id", "Key of the analyte.", required=True, key=True),
+    Column("name", "text", "Name for people.", required=True),
+)
+
+_METHOD = Column("method", "code", "Method word; the same words in `loinc.csv`, `codes.csv` and `ranges.csv`.")
+_CHALLENGE = Column("challenge", "text", "Challenge, e.g. `post dialysis`.")
+
+LOINC = _kind(
+    "loinc",
+    "pack",
+    "One LOINC code of the pack with its axes.",
+    Column("loinc", "loinc", "LOINC code.", required=True, key=True),
+    Column("long_name", "text", "Long common name.", required=True),
+    Column("analyte", "id", "Analyte.", required=True, refers="analyte"),
+    Column("property", "code", "LOINC property.", required=True),
+    Column("timing", "choice", "`spot` is LOINC's Pt.", choices=_TIMINGS),
+    Column("specimen", "id", "Specimen axis.", required=True, refers="specimen"),
+    Column("scale", "choice", "LOINC scale.", required=True, choices=("Qn", "Ord", "Nom", "Nar", "OrdQn")),
+    _METHOD,
+    _CHALLENGE,
+    Column("canonical_unit", "ucum", "Unit into which values are converted; empty: none."),
+    Column("default", "yes-no", "Whether a resolution by axes may choose it.", required=True),
+    _STATUS,
+)
+
+CODES = _kind(
+    "codes",
+    "pack",
+    "One local code or name: a LOINC code, or an analyte with the axes that the code itself gives.",
+    *_sender(key=True),
+    Column("code_system", "text", "URI or HL7 v2 name of the coding system.", key=True),
+    Column("code", "code", "The code as sent, exact.", key=True),
+    Column("name", "text", "The name as sent; case and blanks do not matter.", key=True),
+    Column("specimen", "id", "Only for this specimen; where none is sent, the code itself says it.", key=True, refers="specimen"),
+    Column("unit", "ucum", "Only for results in this unit.", key=True),
+    Column("loinc", "loinc", "LOINC code; or", refers="loinc"),
+    Column("analyte", "id", "analyte, resolved by its axes.", refers="analyte"),
+    Column("property", "code", "LOINC property, where the code says it."),
+    Column("timing", "choice", "Timing, where the code says it.", choices=_TIMINGS),
+    _CHALLENGE,
+    _METHOD,
+    Column("declared_duplicate", "yes-no", "`yes`: this sender has several codes for one LOINC code, and that is right."),
+    _STATUS,
+    one_of=("code", "name"),
+)
+
+CONVERSIONS = _kind(
+    "conversions",
+    "pack",
+    "One conversion that UCUM arithmetic cannot do: to_unit = from_unit x factor.",
+    Column("analyte", "id", "Analyte.", required=True, key=True, refers="analyte"),
+    Column("from_unit", "ucum", "Unit converted from.", required=True, key=True),
+    Column("to_unit", "ucum", "Unit converted into.", required=True, key=True),
+    Column("factor", "decimal", "Factor.", required=True),
+    Column("kind", "code", "What makes it possible, e.g. `molar`, `creatinine`.", required=True),
+    Column("precision", "text", "How exact the factor is."),
+)
+
+RANGES = _kind(
+    "ranges",
+    "pack",
+    "One reference range of one laboratory.",
+    Column("laboratory", "id", "Laboratory or publication.", required=True, key=True, refers="laboratory"),
+    Column("loinc", "loinc", "LOINC code.", required=True, key=True, refers="loinc"),
+    Column("specimen", "id", "Specimen axis; empty: that of the LOINC code.", key=True, refers="specimen"),
+    Column("method", "code", "Method word; empty: any.", key=True),
+    Column("sex", "choice", "Administrative gender; empty: any.", key=True, choices=("male", "female", "other")),
+    Column("age_low", "decimal", "First age that is included; empty: from birth.", key=True),
+    Column("age_high", "decimal", "First age that is no longer included; empty: no end.", key=True),
+    Column("age_unit", "choice", "Unit of the ages (UCUM).", key=True, choices=_AGE_UNITS),
+    Column("low", "decimal", "Lower bound."),
+    Column("low_inclusive", "yes-no", "Whether the lower bound itself is normal; empty: yes."),
+    Column("high", "decimal", "Upper bound."),
+    Column("high_inclusive", "yes-no", "Whether the upper bound itself is normal; empty: yes."),
+    Column("unit", "ucum", "Unit of the bounds.", required=True),
+    Column("text", "text", "The range as its source states it."),
+    Column("valid_from", "date", "First day of use.", key=True),
+    Column("valid_to", "date", "Last day of use.", key=True),
+    Column("certainty", "choice", "V read in the source, D derived, U unverified.", required=True, choices=("V", "D", "U")),
+    Column("default", "yes-no", "Whether it may be added to a result that has no range.", required=True),
+    _STATUS,
+    one_of=("low", "high"),
+)
+
+WINDOWS = _kind(
+    "windows",
+    "pack",
+    "One plausible order of magnitude for values and range bounds.",
+    Column("loinc", "loinc", "LOINC code; empty: any.", key=True, refers="loinc"),
+    Column("specimen", "id", "Specimen axis; empty: any.", key=True, refers="specimen"),
+    Column("property", "code", "LOINC property; empty: any.", key=True),
+    Column("unit", "ucum", "Unit of the bounds.", required=True),
+    Column("low", "decimal", "Smallest plausible number above zero."),
+    Column("high", "decimal", "Largest plausible number."),
+    one_of=("low", "high"),
+)
+
+EXCLUSIONS = _kind(
+    "exclusions",
+    "pack",
+    "One code or name that looks like the pack's analyte and is not.",
+    Column("code_system", "text", "URI or HL7 v2 name of the coding system.", key=True),
+    Column("code", "code", "The code.", key=True),
+    Column("name", "text", "The name; case and blanks do not matter.", key=True),
+    Column("reason", "text", "What it is.", required=True),
+    one_of=("code", "name"),
+)
+
+TESTS = _kind(
+    "tests",
+    "pack",
+    "One example: a result as sent, and what must come out.",
+    *_sender(key=True),
+    Column("code_system", "text", "OBX-3.3.", key=True),
+    Column("code", "code", "OBX-3.1.", key=True),
+    Column("name", "text", "OBX-3.2.", key=True),
+    Column("specimen", "text", "SPM-4.1 or a specimen axis.", key=True),
+    Column("unit", "text", "OBX-6.1.", key=True),
+    Column("value", "text", "OBX-5.", key=True),
+    Column("range", "text", "OBX-7.", key=True),
+    Column("expected_loinc", "loinc", "LOINC code; empty: none."),
+    Column("expected_value", "text", "Value in the canonical unit."),
+    Column("expected_unit", "ucum", "Canonical unit."),
+    Column("expected_interpretation", "code", "Interpretation code."),
+    Column("expected_issue", "code", "Slug of an issue that must be reported."),
+)
+
+FILE_KINDS: tuple[FileKind, ...] = (
+    CODE_MAP,
+    UNITS,
+    UNITS_REFUSED,
+    UCUM_ATOMS,
+    UCUM_PREFIXES,
+    LABORATORIES,
+    SPECIMENS,
+    SPECIMEN_MEMBERS,
+    PROPERTIES,
+    SENDERS,
+    ANALYTE,
+    LOINC,
+    CODES,
+    CONVERSIONS,
+    RANGES,
+    WINDOWS,
+    EXCLUSIONS,
+    TESTS,
+)
+COMMON_FILES: dict[str, FileKind] = {kind.name: kind for kind in FILE_KINDS if kind.place == "common" and kind is not CODE_MAP}
+PACK_FILES: dict[str, FileKind] = {kind.name: kind for kind in FILE_KINDS if kind.place == "pack"}
