@@ -17,9 +17,9 @@ from typing import Literal
 CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "choice"]
 """How a cell is checked.
 
-`id`: ASCII, no blanks. `text`: anything printable. `code`: text in which a typographic hyphen is a fault. `loinc`: LOINC code with a
-right check digit. `ucum`: expression that parses. `decimal`: digits with at most one point. `yes-no`: `yes` or `no`. `date`: YYYY-MM-DD.
-`choice`: one of the listed words.
+`id`: ASCII, no blanks. `text`: anything printable. `code`: text in which a typographic hyphen is a fault. `loinc`: LOINC code
+with a right check digit. `ucum`: expression that parses. `decimal`: digits with at most one point. `yes-no`: `yes` or `no`.
+`date`: YYYY-MM-DD. `choice`: one of the listed words.
 """
 
 Reference = Literal["", "loinc", "analyte", "laboratory", "specimen", "property"]
