@@ -132,7 +132,7 @@ _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 
 
 def _query(text: str) -> str:
-    """Percent-encode a token of a search parameter; `,`, `|`, `$` and `\\` are escaped as FHIR search asks (3.1.1.4.0)."""
+    r"""Percent-encode a token of a search parameter; `,`, `|`, `$` and `\` are escaped as FHIR search asks (3.1.1.4.0)."""
     if _SAFE.issuperset(text):
         return text
     from urllib.parse import quote
