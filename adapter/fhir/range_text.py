@@ -1,0 +1,120 @@
+"""Reads the text of a reference range, and refuses where it would have to guess.
+
+One regular expression for ranges with two bounds and one for ranges with one bound must match the whole text; everything else is
+refused and stays text. A wrong bound can harm a patient, an unread one cannot. Refused on purpose, though a person might read them:
+
+- `1,000-2,000` and `0,6-2,4`: the comma may separate thousands or decimals, and the sender's habit is not known;
+- `5-`, `-5` and `- <6`: an open end, a sign or an empty bound;
+- `00-1`, `5.-8`: no plain numbers, perhaps the rest of something that was cut off;
+- `35-150^35^150`, `4.50&5.90`, `70_105`, `<1:80`, `M: 1-2 F: 3-4`, `Up to 3.0`, `<130 optimal`: more than a range, or other words;
+- `>2-7.2`, `3--5`, `5-3`: contradictions.
+
+A word behind the bounds is taken for a unit only where it has a `/` between letters or is `%`. The caller must compare that unit with
+the unit of the result before it uses the bounds.
+
+References
+----------
+HL7 v2.5.1 chapter 7, 7.4.2.7 (OBX-7: `lower limit-upper limit`, `> lower limit`, `< upper limit`, or words); the v2-to-FHIR
+mapping of OBX-7 ("if OBX-7 is sufficiently parseable").
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+#: A longer text is no range but a paragraph.
+_LONGEST = 80
+
+_NUMBER = r"(?:0|[1-9][0-9]*)?(?:(?<=[0-9])|(?=\.))(?:\.[0-9]+)?"
+_UNIT = r"(?:%|[^\W\d_][^\W\d_.*\[\]{}()]*/[A-Za-zµμ\[{(][^\s,;:<>=-]*|/[A-Za-zµμ\[{(][^\s,;:<>=-]*)"
+_TWO_BOUNDS = re.compile(
+    rf"(?P<low>-?{_NUMBER})\s*(?P<low_unit>{_UNIT})?(?:\s*[-–]\s*|\s+to\s+)"
+    rf"(?P<below>(?:<=|=<|<|≤)\s*)?(?P<high>-?{_NUMBER})\s*(?P<unit>{_UNIT})?",
+    re.IGNORECASE,
+)
+_ONE_BOUND = re.compile(rf"(?P<comparator><=|=<|≤|<|>=|=>|≥|>)\s*(?P<bound>{_NUMBER})\s*(?P<unit>{_UNIT})?")
+_BRACKETS = re.compile(rf"(?:\[(?P<square>[^\[\]()]*)\]|\((?P<round>[^\[\]()]*)\))\s*(?P<unit>{_UNIT})?")
+
+
+class ParsedRange(NamedTuple):
+    """A reference range that was read with certainty.
+
+    Parameters
+    ----------
+    low, high : decimal.Decimal or None
+        The bounds; None where the range is open.
+    low_inclusive, high_inclusive : bool
+        Whether the bound itself is inside. Without meaning (True) where there is no bound.
+    low_text, high_text : str
+        The bounds as written; empty where there is none.
+    unit : str
+        The unit that the text names, as written; mostly empty.
+    text : str
+        The whole text as given.
+    """
+
+    low: Decimal | None
+    high: Decimal | None
+    low_inclusive: bool
+    high_inclusive: bool
+    low_text: str
+    high_text: str
+    unit: str
+    text: str
+
+
+@lru_cache(maxsize=2048)
+def parse_range(text: str) -> ParsedRange | None:
+    """Read the text of a reference range.
+
+    Parameters
+    ----------
+    text : str
+        OBX-7 or `Observation.referenceRange.text`, unescaped.
+
+    Returns
+    -------
+    ParsedRange or None
+        None where the text is no range that can be read with certainty.
+    """
+    if len(text) > _LONGEST:
+        return None
+    inner, outer_unit = text.strip(), ""
+    if inner[:1] in ("[", "("):
+        brackets = _BRACKETS.fullmatch(inner)
+        if brackets is None:
+            return None
+        inner = (brackets["square"] or brackets["round"] or "").strip()
+        outer_unit = brackets["unit"] or ""
+    found = _two_bounds(inner, text) or _one_bound(inner, text)
+    if found is None or not outer_unit:
+        return found
+    return None if found.unit else found._replace(unit=outer_unit)
+
+
+def _two_bounds(inner: str, text: str) -> ParsedRange | None:
+    found = _TWO_BOUNDS.fullmatch(inner)
+    if found is None:
+        return None
+    low_text, high_text, unit = found["low"], found["high"], found["unit"] or ""
+    low, high = Decimal(low_text), Decimal(high_text)
+    if low > high or (found["low_unit"] or unit) != unit:
+        return None
+    inclusive = (found["below"] or "").strip() != "<"
+    if low == high and not inclusive:
+        return None
+    return ParsedRange(low, high, True, inclusive, low_text, high_text, unit, text)
+
+
+def _one_bound(inner: str, text: str) -> ParsedRange | None:
+    found = _ONE_BOUND.fullmatch(inner)
+    if found is None:
+        return None
+    comparator, bound_text, unit = found["comparator"], found["bound"], found["unit"] or ""
+    bound, inclusive = Decimal(bound_text), comparator not in ("<", ">")
+    if comparator in ("<", "<=", "=<", "≤"):
+        return ParsedRange(None, bound, True, inclusive, "", bound_text, unit, text)
+    return ParsedRange(bound, None, inclusive, True, bound_text, "", unit, text)
