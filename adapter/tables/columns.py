@@ -22,7 +22,7 @@ with a right check digit. `ucum`: expression that parses. `decimal`: digits with
 `date`: YYYY-MM-DD. `choice`: one of the listed words.
 """
 
-Reference = Literal["", "loinc", "analyte", "laboratory", "specimen", "property"]
+Reference = Literal["", "loinc", "analyte", "laboratory", "specimen"]
 """What a cell refers to; a value that no row defines is a fault."""
 
 
@@ -47,6 +47,8 @@ class Column:
         Allowed words of a `choice` cell.
     refers : Reference
         What the cell refers to.
+    empty_means : str
+        What an empty `yes-no` cell says; `no` where nothing is declared.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Column:
     key: bool = False
     choices: tuple[str, ...] = ()
     refers: Reference = ""
+    empty_means: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,7 @@ SENDERS = _kind(
     Column("laboratory", "id", "Performing laboratory where the message names none.", refers="laboratory"),
     Column("blank_unit", "ucum", "Unit of results without OBX-6."),
     Column("processing_ids", "text", "Accepted MSH-11 values, separated by blanks; empty: all."),
-    Column("trust_loinc", "yes-no", "Whether sent LOINC codes are believed; empty: yes."),
+    Column("trust_loinc", "yes-no", "Whether sent LOINC codes are believed; empty: yes.", empty_means="yes"),
     Column("range_laboratory", "id", "Laboratory or publication whose table range is the default.", refers="laboratory"),
     _STATUS,
 )
@@ -277,7 +280,13 @@ CODES = _kind(
     Column("code_system", "text", "URI or HL7 v2 name of the coding system.", key=True),
     Column("code", "code", "The code as sent, exact.", key=True),
     Column("name", "text", "The name as sent; case and blanks do not matter.", key=True),
-    Column("specimen", "id", "Only for this specimen; where none is sent, the code itself says it.", key=True, refers="specimen"),
+    Column(
+        "specimen",
+        "id",
+        "With `loinc`: only where it is sent. With `analyte`: what the code itself says.",
+        key=True,
+        refers="specimen",
+    ),
     Column("unit", "ucum", "Only for results in this unit.", key=True),
     Column("loinc", "loinc", "LOINC code; or", refers="loinc"),
     Column("analyte", "id", "analyte, resolved by its axes.", refers="analyte"),
@@ -315,9 +324,9 @@ RANGES = _kind(
     Column("age_high", "decimal", "First age that is no longer included; empty: no end.", key=True),
     Column("age_unit", "choice", "Unit of the ages (UCUM).", key=True, choices=_AGE_UNITS),
     Column("low", "decimal", "Lower bound."),
-    Column("low_inclusive", "yes-no", "Whether the lower bound itself is normal; empty: yes."),
+    Column("low_inclusive", "yes-no", "Whether the lower bound itself is normal; empty: yes.", empty_means="yes"),
     Column("high", "decimal", "Upper bound."),
-    Column("high_inclusive", "yes-no", "Whether the upper bound itself is normal; empty: yes."),
+    Column("high_inclusive", "yes-no", "Whether the upper bound itself is normal; empty: yes.", empty_means="yes"),
     Column("unit", "ucum", "Unit of the bounds.", required=True),
     Column("text", "text", "The range as its source states it."),
     Column("valid_from", "date", "First day of use.", key=True),

@@ -1,13 +1,14 @@
 """Reads the table files: shipped ones first, then each site laid over them by key.
 
-`load_tables` is the door: read, lay over, check, index. Files are found by their place (`common/`, `common/tables/`, a pack folder);
-a CSV file anywhere else is a fault, so that a misspelt name is never silently without effect.
+`index.load_tables` is the door: read, lay over, check, index. Files are found by their place (`common/`, `common/tables/`, a pack
+folder); a CSV file anywhere else is a fault, so that a misspelt name is never silently without effect.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +27,8 @@ class Origin(NamedTuple):
 class Fault(NamedTuple):
     """One thing that is wrong with the tables.
 
-    `slug` names the kind of fault, `what` says what is wrong and `fix` what to do; `line` is 0 and `column` empty where the whole file
-    is meant.
+    `slug` names the kind of fault, `what` says what is wrong and `fix` what to do; `line` is 0 and `column` empty where the
+    whole file is meant.
     """
 
     slug: str
@@ -111,19 +112,19 @@ class Layers:
     Parameters
     ----------
     sheets : dict of str to Sheet
-        By name.
+        By name: what is in force after sites replaced and removed rows.
+    read : list of Sheet
+        Every file as it was read, retired rows included.
     overrides : list of Override
         What sites replace or remove.
     faults : list of Fault
         Faults of reading; `check.check` finds the others.
-    files : list of str
-        Every file that was read.
     """
 
     sheets: dict[str, Sheet] = field(default_factory=dict)
+    read: list[Sheet] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
 
 
 def shipped_root() -> Path:
@@ -150,7 +151,10 @@ def read_layers(overlays: Sequence[Path] = (), root: Path | None = None) -> Laye
     """
     layers = Layers()
     for folder in (root or shipped_root(), *overlays):
-        _lay_over(layers, _read_folder(folder, layers))
+        sheets = _read_folder(folder, layers.faults)
+        layers.read += sheets
+        for sheet in sheets:
+            _lay_over(layers, sheet)
     for sheet in layers.sheets.values():
         _drop_retired(sheet)
     return layers
@@ -173,11 +177,9 @@ def content_hash(sheets: dict[str, Sheet]) -> str:
     return digest.hexdigest()
 
 
-def _read_folder(folder: Path, layers: Layers) -> list[Sheet]:
+def _read_folder(folder: Path, faults: list[Fault]) -> list[Sheet]:
     if not folder.is_dir():
-        layers.faults.append(
-            Fault("no-folder", str(folder), 0, "", "there is no such folder.", "Correct the path of --mappings.")
-        )
+        faults.append(Fault("no-folder", str(folder), 0, "", "there is no such folder.", "Correct the path of --mappings."))
         return []
     sheets = []
     for path in sorted(folder.rglob("*.csv")):
@@ -189,10 +191,9 @@ def _read_folder(folder: Path, layers: Layers) -> list[Sheet]:
             known = ", ".join((*COMMON_FILES, "tables/NNNN")) if parts[0] == "common" else ", ".join(PACK_FILES)
             what = "no table file has this name and place."
             fix = f"Files of {parts[0] if len(parts) > 1 else 'a pack'}/ are: {known}; see docs/tables.md."
-            layers.faults.append(Fault("unknown-file", str(path), 0, "", what, fix))
+            faults.append(Fault("unknown-file", str(path), 0, "", what, fix))
             continue
-        layers.files.append(str(path))
-        sheets.append(_read_file(path, Sheet("/".join(parts), kind), layers.faults))
+        sheets.append(_read_file(path, Sheet("/".join(parts), kind), faults))
     return sheets
 
 
@@ -215,7 +216,7 @@ def _read_file(path: Path, sheet: Sheet, faults: list[Fault]) -> Sheet:
             Fault("not-utf8", file, line, "", "the bytes are not UTF-8.", "Save the file as UTF-8 (CSV UTF-8 in a spreadsheet).")
         )
         return sheet
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     header = sheet.kind.header
     width, before = len(header), 0
     rows, origins = sheet.rows, sheet.origins
@@ -254,28 +255,24 @@ def _header_fault(named: list[str], header: tuple[str, ...]) -> tuple[str, str, 
     return None
 
 
-def _lay_over(layers: Layers, sheets: list[Sheet]) -> None:
-    for upper in sheets:
-        lower = layers.sheets.get(upper.name)
-        if lower is None:
-            layers.sheets[upper.name] = upper
-            continue
-        incoming: dict[tuple[str, ...], int] = {}
-        for index, key in enumerate(upper.keys()):
-            incoming.setdefault(key, index)
+def _lay_over(layers: Layers, upper: Sheet) -> None:
+    lower = layers.sheets.get(upper.name)
+    merged = Sheet(upper.name, upper.kind)
+    layers.sheets[upper.name] = merged
+    if lower is not None:
+        incoming = {key: index for index, key in reversed(list(enumerate(upper.keys())))}
         status = upper.kind.header.index("status") if "status" in upper.kind.header else None
-        kept_rows, kept_origins = [], []
         for row, origin, key in zip(lower.rows, lower.origins, lower.keys(), strict=True):
             replacing = incoming.get(key)
             if replacing is None:
-                kept_rows.append(row)
-                kept_origins.append(origin)
+                merged.rows.append(row)
+                merged.origins.append(origin)
                 continue
             new = upper.rows[replacing]
             removed = status is not None and new[status] == "retired"
             layers.overrides.append(Override(upper.name, key, removed, row[0], new[0], upper.origins[replacing]))
-        lower.rows = kept_rows + upper.rows
-        lower.origins = kept_origins + upper.origins
+    merged.rows += upper.rows
+    merged.origins += upper.origins
 
 
 def _drop_retired(sheet: Sheet) -> None:
