@@ -1,16 +1,18 @@
 """Reads the text of a reference range, and refuses where it would have to guess.
 
-One regular expression for ranges with two bounds and one for ranges with one bound must match the whole text; everything else is
-refused and stays text. A wrong bound can harm a patient, an unread one cannot. Refused on purpose, though a person might read them:
+One regular expression for ranges with two bounds and one for ranges with one bound must match the whole text; everything
+else is refused and stays text. A wrong bound can harm a patient, an unread one cannot. Refused on purpose, though a person
+might read them:
 
 - `1,000-2,000` and `0,6-2,4`: the comma may separate thousands or decimals, and the sender's habit is not known;
 - `5-`, `-5` and `- <6`: an open end, a sign or an empty bound;
 - `00-1`, `5.-8`: no plain numbers, perhaps the rest of something that was cut off;
-- `35-150^35^150`, `4.50&5.90`, `70_105`, `<1:80`, `M: 1-2 F: 3-4`, `Up to 3.0`, `<130 optimal`: more than a range, or other words;
-- `>2-7.2`, `3--5`, `5-3`: contradictions.
+- `35-150^35^150`, `4.50&5.90`, `70_105`, `<1:80`, `M: 1-2 F: 3-4`, `Up to 3.0`, `<130 optimal`: more than a range, or words;
+- `>2-7.2`, `3--5`, `5-3`: contradictions;
+- `0-0`, `0.00-0.00`: no width, as a rule a template that nobody filled.
 
-A word behind the bounds is taken for a unit only where it has a `/` between letters or is `%`. The caller must compare that unit with
-the unit of the result before it uses the bounds.
+A word behind the bounds is a unit where it is the unit of the result as sent, has a `/` before a letter, or is `%`. The
+caller must compare the unit with the unit of the result before it uses the bounds.
 
 References
 ----------
@@ -28,12 +30,11 @@ from typing import NamedTuple
 #: A longer text is no range but a paragraph.
 _LONGEST = 80
 
-_NUMBER = r"(?:0|[1-9][0-9]*)?(?:(?<=[0-9])|(?=\.))(?:\.[0-9]+)?"
-_UNIT = r"(?:%|[^\W\d_][^\W\d_.*\[\]{}()]*/[A-Za-zµμ\[{(][^\s,;:<>=-]*|/[A-Za-zµμ\[{(][^\s,;:<>=-]*)"
+_NUMBER = r"(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)"
+_UNIT = r"(?:%|[A-Za-zµμ]*/[A-Za-zµμ\[{(][^\s,;:<>=-]*|[A-Za-zµμ]+/24 ?h)"
 _TWO_BOUNDS = re.compile(
-    rf"(?P<low>-?{_NUMBER})\s*(?P<low_unit>{_UNIT})?(?:\s*[-–]\s*|\s+to\s+)"
+    rf"(?P<low>-?{_NUMBER})\s*(?P<low_unit>{_UNIT})?(?:\s*[-–]\s*|\s+(?:to|TO)\s+)"
     rf"(?P<below>(?:<=|=<|<|≤)\s*)?(?P<high>-?{_NUMBER})\s*(?P<unit>{_UNIT})?",
-    re.IGNORECASE,
 )
 _ONE_BOUND = re.compile(rf"(?P<comparator><=|=<|≤|<|>=|=>|≥|>)\s*(?P<bound>{_NUMBER})\s*(?P<unit>{_UNIT})?")
 _BRACKETS = re.compile(rf"(?:\[(?P<square>[^\[\]()]*)\]|\((?P<round>[^\[\]()]*)\))\s*(?P<unit>{_UNIT})?")
@@ -67,13 +68,15 @@ class ParsedRange(NamedTuple):
 
 
 @lru_cache(maxsize=2048)
-def parse_range(text: str) -> ParsedRange | None:
+def parse_range(text: str, sent_unit: str = "") -> ParsedRange | None:
     """Read the text of a reference range.
 
     Parameters
     ----------
     text : str
         OBX-7 or `Observation.referenceRange.text`, unescaped.
+    sent_unit : str
+        Unit of the result as sent. Where the text ends with it, it is known for a unit however it is written (`ug/g creat`).
 
     Returns
     -------
@@ -82,17 +85,26 @@ def parse_range(text: str) -> ParsedRange | None:
     """
     if len(text) > _LONGEST:
         return None
-    inner, outer_unit = text.strip(), ""
+    inner, unit = _without_unit(text.strip(), sent_unit)
     if inner[:1] in ("[", "("):
         brackets = _BRACKETS.fullmatch(inner)
         if brackets is None:
             return None
         inner = (brackets["square"] or brackets["round"] or "").strip()
-        outer_unit = brackets["unit"] or ""
+        unit = unit or brackets["unit"] or ""
     found = _two_bounds(inner, text) or _one_bound(inner, text)
-    if found is None or not outer_unit:
+    if found is None or not unit:
         return found
-    return None if found.unit else found._replace(unit=outer_unit)
+    return None if found.unit else found._replace(unit=unit)
+
+
+def _without_unit(inner: str, unit: str) -> tuple[str, str]:
+    """Split the unit of the result from the end of the text; only a unit that cannot belong to the number may touch it."""
+    if not unit or not inner.endswith(unit):
+        return inner, ""
+    rest = inner[: -len(unit)]
+    glued = rest[-1:].isalpha() or rest.endswith("/") or (rest[-1:].isdigit() and not (unit[0].isalpha() or unit[0] in "%/[{"))
+    return (inner, "") if glued else (rest.rstrip(), unit)
 
 
 def _two_bounds(inner: str, text: str) -> ParsedRange | None:
@@ -101,11 +113,9 @@ def _two_bounds(inner: str, text: str) -> ParsedRange | None:
         return None
     low_text, high_text, unit = found["low"], found["high"], found["unit"] or ""
     low, high = Decimal(low_text), Decimal(high_text)
-    if low > high or (found["low_unit"] or unit) != unit:
+    if low >= high or (found["low_unit"] or unit) != unit:
         return None
     inclusive = (found["below"] or "").strip() != "<"
-    if low == high and not inclusive:
-        return None
     return ParsedRange(low, high, True, inclusive, low_text, high_text, unit, text)
 
 
