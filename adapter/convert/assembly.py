@@ -48,6 +48,9 @@ class Assembly:
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: sender key that stands in for a missing assigning authority (MSH-3, MSH-4)
     sender_key: str = ""
+    #: MSH-3 and MSH-4 as (namespace, universal id), for `ObservationContext`
+    sender_application: tuple[str, ...] = ()
+    sender_facility: tuple[str, ...] = ()
     #: the patient of the current PATIENT_RESULT group
     patient: dict[str, Any] | None = None
     patient_reference: dict[str, str] | None = None

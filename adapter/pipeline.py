@@ -1,0 +1,167 @@
+"""One raw message -> Outcome: the one way through for every door (filter, service, replay).
+
+v2: read, convert to FHIR, enrich each Observation, assemble the Bundle, validate, write.
+FHIR: read, enrich each Observation where it stands, validate, write in the shape it came.
+
+A `Pipeline` does no I/O and has no clock. It never raises for what a message holds: what cannot be converted comes back as
+a rejected Outcome with the reason; a fault of the program itself too (`internal-error`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from adapter.config import Settings
+from adapter.convert.message import Converter
+from adapter.enrich.enricher import Enricher
+from adapter.fhir.bundle import bundle, entries_of, ndjson
+from adapter.fhir.json import dumps
+from adapter.fhir.reading import read_fhir
+from adapter.fhir.validation import structure_faults
+from adapter.hl7v2.framing import RawMessage
+from adapter.hl7v2.message import Message, read_message
+from adapter.issues import Issue, Rejected, reject
+from adapter.tables.index import Tables
+
+#: MSH-9.2 of the messages that carry results by the structure of ORU_R01 (HL7 v2.9 chapter 7).
+RESULT_EVENTS = frozenset({"R01", "R30", "R31", "R32", "R40", "R42", ""})
+
+Fate = Literal["converted", "rejected", "unselected"]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one raw message.
+
+    Parameters
+    ----------
+    fate : {"converted", "rejected", "unselected"}
+        `unselected`: not a result message, or without a result of the packs of `--only`; passed on as it came.
+    source : bytes
+        The message as it came.
+    lines : list of bytes
+        Output, one JSON text a line, without line ends.
+    issues : list of Issue
+        What was noticed; for a rejected message the reason comes last.
+    results : int
+        Number of Observations in the output.
+    """
+
+    fate: Fate
+    source: bytes
+    lines: list[bytes] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
+    results: int = 0
+
+
+class Pipeline:
+    """The way through, with tables and settings bound.
+
+    Parameters
+    ----------
+    tables : Tables
+        Loaded mapping tables.
+    settings : Settings
+        How to convert.
+    """
+
+    def __init__(self, tables: Tables, settings: Settings) -> None:
+        self.tables = tables
+        self.settings = settings
+        self._converter = Converter(tables, settings)
+        self._enricher = Enricher(tables, settings)
+        self._charsets = any(row.charset for row in tables.senders)
+
+    def __call__(self, raw: RawMessage) -> Outcome:
+        """Convert one raw message; see `Outcome`."""
+        try:
+            if raw.format == "er7":
+                return self._v2(raw.data)
+            if raw.format == "json":
+                return self._fhir(raw.data)
+            return Outcome("rejected", raw.data, issues=[Issue(raw.slug or "no-msh", f"byte {raw.offset}")])
+        except Rejected as rejected:
+            return Outcome("rejected", raw.data, issues=[rejected.issue])
+        except Exception as failure:
+            return Outcome("rejected", raw.data, issues=[_internal_error(failure)])
+
+    def _v2(self, data: bytes) -> Outcome:
+        message = read_message(data, self._charset(data) if self._charsets else "")
+        kind, event = message.message_type
+        if kind != "ORU" or event not in RESULT_EVENTS:
+            return Outcome("unselected", data, issues=[Issue("not-a-result", "MSH-9", f"{kind}^{event}")])
+        if self.settings.only and not self._selected(message):
+            return Outcome("unselected", data)
+        conversion = self._converter.convert(message, data)
+        issues = conversion.issues
+        for context in conversion.observations:
+            issues += self._enricher.enrich(context)
+        form = self.settings.to or "transaction"
+        if form == "ndjson":
+            resources = ndjson(conversion.entries)
+            self._validate(resources, issues)
+            lines = [dumps(resource) for resource in resources]
+        else:
+            whole = bundle(conversion.entries, form, **conversion.envelope)
+            self._validate([whole], issues)
+            lines = [dumps(whole)]
+        return Outcome("converted", data, lines, issues, len(conversion.observations))
+
+    def _fhir(self, data: bytes) -> Outcome:
+        found = read_fhir(data)
+        issues = found.issues
+        if self.settings.only and not any(self._enricher.recognises(context) for context in found.observations):
+            return Outcome("unselected", data, issues=issues)
+        for context in found.observations:
+            issues += self._enricher.enrich(context)
+        resources = [found.resource]
+        if self.settings.to is not None and not found.sealed:
+            entries = entries_of(found.resource)
+            resources = ndjson(entries) if self.settings.to == "ndjson" else [bundle(entries, self.settings.to)]
+        if not found.sealed:
+            self._validate(resources, issues)
+        return Outcome("converted", data, [dumps(resource) for resource in resources], issues, len(found.observations))
+
+    def _validate(self, resources: list[dict[str, Any]], issues: list[Issue]) -> None:
+        """Stop what is not valid FHIR: it must never leave as if it were good."""
+        mode = self.settings.validate
+        if mode == "off":
+            return
+        check = structure_faults
+        if mode == "full":
+            from adapter.fhir.full_validation import full_faults as check
+        for resource in resources:
+            faults = check(resource)
+            if faults:
+                path, reason = faults[0]
+                more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+                raise reject("output-invalid", path, reason + more)
+
+    def _selected(self, message: Message) -> bool:
+        """Tell whether a pack of `--only` may know one of the results: never narrower than the resolver."""
+        return any(
+            segment.name == "OBX" and self._enricher.may_recognise(segment[3], self.settings.only) for segment in message.segments
+        )
+
+    def _charset(self, data: bytes) -> str:
+        """Charset of the sender's row: MSH-3 and MSH-4 read as Latin-1, before the charset is known."""
+        from adapter.convert.senders import hd_names
+
+        line = data[:1024].lstrip(b"\xef\xbb\xbf\x0b\r\n ").split(b"\r")[0].split(b"\n")[0].decode("latin-1")
+        fields = line.split(line[3]) if len(line) > 3 else []
+        if len(fields) < 4:
+            return ""
+        row = self.tables.sender(hd_names(fields[2]), hd_names(fields[3]))
+        return row.charset if row is not None else ""
+
+
+def _internal_error(failure: Exception) -> Issue:
+    """Name the fault by type and place in the program: the message of an exception may hold patient data."""
+    import traceback
+
+    frames = traceback.extract_tb(failure.__traceback__)
+    last = next((frame for frame in reversed(frames) if "adapter" in frame.filename), frames[-1])
+    return Issue("internal-error", "", f"{type(failure).__name__} in {last.name} (line {last.lineno})")
+
+
