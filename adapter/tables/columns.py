@@ -243,6 +243,29 @@ SENDERS = _kind(
     _STATUS,
 )
 
+INTERPRETATION_CATEGORIES = _kind(
+    "interpretation_categories",
+    "common",
+    "One interpretation code and the group of codes of which a result may carry at most one.",
+    Column("code", "code", "Code of v3-ObservationInterpretation.", required=True, key=True),
+    Column("category", "id", "Group, e.g. `normality`.", required=True),
+)
+
+FLAG_AGREEMENT = _kind(
+    "flag_agreement",
+    "common",
+    "What it means when the laboratory sent one interpretation code and the reference range gives another.",
+    Column("sent", "code", "Code that was sent.", required=True, key=True),
+    Column("computed", "code", "Code that value and reference range give.", required=True, key=True),
+    Column(
+        "verdict",
+        "choice",
+        "`agree`: nothing to say; `refine`: the sent one says more; `conflict`: not both can be true; `other`: about something else.",
+        required=True,
+        choices=("agree", "refine", "conflict", "other"),
+    ),
+)
+
 ANALYTE = _kind(
     "analyte",
     "pack",
@@ -391,6 +414,8 @@ FILE_KINDS: tuple[FileKind, ...] = (
     SPECIMEN_MEMBERS,
     PROPERTIES,
     SENDERS,
+    INTERPRETATION_CATEGORIES,
+    FLAG_AGREEMENT,
     ANALYTE,
     LOINC,
     CODES,
