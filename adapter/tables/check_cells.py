@@ -1,4 +1,4 @@
-"""Faults that one cell has by itself: required, form, allowed words. Works column by column over distinct values, which is fast."""
+"""Faults that one cell has by itself: required, form, allowed words. Goes over the distinct values of columns, for speed."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def check_cells(sheet: Sheet, ucum: Ucum) -> list[Fault]:
     return faults
 
 
+def is_decimal(cell: str) -> bool:
+    """Whether a cell is a number as tables write them."""
+    return len(cell) <= 80 and _DECIMAL.fullmatch(cell) is not None
+
+
 def _judge(column: Column, ucum: Ucum) -> Callable[[str], Finding | None]:
     """Make the function that judges one cell of a column."""
     form = _FORMS.get(column.kind)
@@ -114,7 +119,7 @@ def _loinc(cell: str) -> Finding | None:
 
 
 def _decimal(cell: str) -> Finding | None:
-    if _DECIMAL.fullmatch(cell) and len(cell) <= 40:
+    if is_decimal(cell):
         return None
     return "bad-decimal", f"{cell!r} is no decimal number.", "Use digits with at most one decimal point, e.g. 0.30."
 

@@ -260,7 +260,7 @@ FLAG_AGREEMENT = _kind(
     Column(
         "verdict",
         "choice",
-        "`agree`: nothing to say; `refine`: the sent one says more; `conflict`: not both can be true; `other`: about something else.",
+        "`agree`: nothing to say; `refine`: the sent one says more; `conflict`: not both are true; `other`: about something else.",
         required=True,
         choices=("agree", "refine", "conflict", "other"),
     ),

@@ -19,7 +19,7 @@ mappings/
 ```
 
 - CSV, UTF-8 with or without byte order mark, one header line with exactly the columns below in this order, one row a fact.
-- `id` is unique over all files. It consists of ASCII letters, digits and `._:+-`. Outputs cite it.
+- `id` is unique over all files. It is printable ASCII without blanks, commas and quotes. Outputs cite it.
 - An empty key cell means any; `-` means blank in the message.
 - Two rows of one file may not have the same key, and no two equally specific rows with different results may fit the same result.
 - A site row replaces the row of the same key; with `status` `retired` it removes it. `tables show` lists what a site overrides.
