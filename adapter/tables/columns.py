@@ -260,7 +260,7 @@ FLAG_AGREEMENT = _kind(
     Column(
         "verdict",
         "choice",
-        "`agree`: nothing to say; `refine`: the sent one says more; `conflict`: not both are true; `other`: about something else.",
+        "`agree`: nothing to say; `refine`: the sent one says more; `conflict`: not both are true; `other`: another subject.",
         required=True,
         choices=("agree", "refine", "conflict", "other"),
     ),
