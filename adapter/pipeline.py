@@ -163,5 +163,3 @@ def _internal_error(failure: Exception) -> Issue:
     frames = traceback.extract_tb(failure.__traceback__)
     last = next((frame for frame in reversed(frames) if "adapter" in frame.filename), frames[-1])
     return Issue("internal-error", "", f"{type(failure).__name__} in {last.name} (line {last.lineno})")
-
-

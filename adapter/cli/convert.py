@@ -1,0 +1,87 @@
+r"""`b2m-adapter convert`: the filter.
+
+Streams: input is read in blocks, split into messages, each message goes through the pipeline, its output is written in
+input order. One bad message never stops the rest. With `--jobs` the messages go through worker processes in chunks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+CONVERT_EPILOG = """
+Example:  b2m-adapter convert fixtures/serum/quest-plain.hl7 | head -c 300
+
+Exit status: 0 all converted; 1 a message was rejected or an issue of --fail-on came up; 2 usage, configuration or table
+fault, nothing was read; 3 input or output failed part-way.
+"""
+
+
+def convert(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files to convert (.gz is unpacked); none or - means standard input.", metavar="[FILE]..."),
+    ] = None,
+    source: Annotated[
+        str, typer.Option("--from", help="Force the input format: er7 or fhir. Default: found out for each message.")
+    ] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="Output: transaction, message, collection or ndjson. Default: transaction for v2; FHIR leaves in the shape it came.",
+        ),
+    ] = "",
+    units: Annotated[str, typer.Option("--units", help="Which quantity stands in value: canonical or as-sent.")] = "canonical",
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Convert only messages with a result of this pack (repeatable).", metavar="PACK"),
+    ] = None,
+    unselected: Annotated[
+        Path | None,
+        typer.Option("--unselected", help="Write messages that are not converted to this file, byte for byte.", metavar="FILE"),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option("--timezone", help="Zone of times without offset, such as Europe/Berlin.", metavar="ZONE")
+    ] = "",
+    validate: Annotated[str, typer.Option("--validate", help="Check of the output: structure, full or off.")] = "structure",
+    issues: Annotated[
+        Path | None, typer.Option("--issues", help="Write every issue to this file as NDJSON.", metavar="FILE")
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None, typer.Option("--fail-on", help="Exit with 1 when this issue comes up (repeatable).", metavar="SLUG")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option("--rejects", help="Keep rejected messages in this folder, the reason beside.", metavar="DIR")
+    ] = None,
+    mappings: Annotated[
+        list[Path] | None, typer.Option("--mappings", help="Lay this folder over the shipped tables (repeatable).", metavar="DIR")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Number of worker processes.")] = 1,
+    limit: Annotated[int, typer.Option("--limit", min=1024, help="Largest message in bytes.")] = 64 * 2**20,
+    show_phi: Annotated[
+        bool, typer.Option("--show-phi", help="Show what the sender wrote in issues. This is patient data.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No issues on standard error, only the summary.")] = False,
+) -> None:
+    """Convert HL7 v2 result messages and FHIR Observations to enriched FHIR R4, standard input to standard output."""
+    from adapter.cli.filter import FilterOptions, run_filter, settings_from
+
+    settings = settings_from(to, units, only or [], timezone, validate, limit, mappings or [])
+    options = FilterOptions(
+        files=tuple(files or ()),
+        source=source,
+        unselected=unselected,
+        issues=issues,
+        fail_on=frozenset(fail_on or ()),
+        rejects=rejects,
+        jobs=jobs,
+        show_phi=show_phi,
+        quiet=quiet,
+    )
+    raise typer.Exit(run_filter(settings, options))
+
+
+convert.__doc__ = f"{convert.__doc__}\n{CONVERT_EPILOG.replace(chr(10) + chr(10), chr(10) + chr(10))}"
