@@ -31,7 +31,7 @@ def convert(
         str,
         typer.Option(
             "--to",
-            help="Output: transaction, message, collection or ndjson. Default: transaction for v2; FHIR leaves in the shape it came.",
+            help="Output: transaction, message, collection or ndjson. Default: transaction for v2, the same shape for FHIR.",
         ),
     ] = "",
     units: Annotated[str, typer.Option("--units", help="Which quantity stands in value: canonical or as-sent.")] = "canonical",
@@ -84,4 +84,4 @@ def convert(
     raise typer.Exit(run_filter(settings, options))
 
 
-convert.__doc__ = f"{convert.__doc__}\n{CONVERT_EPILOG.replace(chr(10) + chr(10), chr(10) + chr(10))}"
+convert.__doc__ = f"{convert.__doc__}\n{CONVERT_EPILOG}"

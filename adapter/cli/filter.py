@@ -148,6 +148,8 @@ def _messages(settings: Settings, options: FilterOptions) -> Iterator[RawMessage
         intake = Intake(limit=settings.limit, force=force)
         for block in _blocks(path):
             yield from intake.feed(block)
+            # what is done leaves before the next block is waited for: an engine may feed one message at a time
+            sys.stdout.buffer.flush()
         yield from intake.finish()
 
 
@@ -180,7 +182,6 @@ class _Sink:
         self.tally = tally
         self.number = 0
         self.out = sys.stdout.buffer
-        self.interactive = sys.stdin.isatty()
         self.issue_file: IO[bytes] | None = None
         self.unselected: IO[bytes] | None = None
         if options.issues is not None:
