@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "choice"]
+CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "words", "choice"]
 """How a cell is checked.
 
 `id`: ASCII, no blanks. `text`: anything printable. `code`: text in which a typographic hyphen is a fault. `loinc`: LOINC code
 with a right check digit. `ucum`: expression that parses. `decimal`: digits with at most one point. `yes-no`: `yes` or `no`.
-`date`: YYYY-MM-DD. `choice`: one of the listed words.
+`date`: YYYY-MM-DD. `words`: words separated by blanks. `choice`: one of the listed words.
 """
 
 Reference = Literal["", "loinc", "analyte", "laboratory", "specimen"]
@@ -237,7 +237,7 @@ SENDERS = _kind(
     Column("local_code_base", "text", "URI to which the name of a local coding system is appended."),
     Column("laboratory", "id", "Performing laboratory where the message names none.", refers="laboratory"),
     Column("blank_unit", "ucum", "Unit of results without OBX-6."),
-    Column("processing_ids", "text", "Accepted MSH-11 values, separated by blanks; empty: all."),
+    Column("processing_ids", "words", "Accepted MSH-11 values, separated by blanks; empty: all."),
     Column("trust_loinc", "yes-no", "Whether sent LOINC codes are believed; empty: yes.", empty_means="yes"),
     Column("range_laboratory", "id", "Laboratory or publication whose table range is the default.", refers="laboratory"),
     _STATUS,

@@ -20,6 +20,8 @@ from adapter.tables.rows import (
     ConversionRow,
     ExampleRow,
     ExclusionRow,
+    FlagAgreementRow,
+    InterpretationCategoryRow,
     LaboratoryRow,
     LocalCodeRow,
     LoincRow,
@@ -119,8 +121,14 @@ class Tables:
         By exact name.
     properties : mapping of (Dimension, Dimension) to frozenset of str
         LOINC properties by numerator and denominator of a unit.
-    senders : mapping of (str, str) to SenderRow
+    senders : tuple of SenderRow
+        Every sender; `sender` finds the one of a message.
+    senders_by_name : mapping of (str, str) to SenderRow
         By application and facility as they stand in the row (empty: any).
+    interpretation_categories : mapping of str to InterpretationCategoryRow
+        By interpretation code.
+    flag_agreement : mapping of (str, str) to FlagAgreementRow
+        By sent and computed interpretation code.
     packs : mapping of str to Pack
         By name.
     pack_of_loinc : mapping of str to Pack
@@ -151,7 +159,10 @@ class Tables:
     laboratories: Mapping[tuple[str, str], LaboratoryRow]
     laboratory_names: Mapping[str, LaboratoryRow]
     properties: Mapping[tuple[Dimension, Dimension], frozenset[str]]
-    senders: Mapping[tuple[str, str], SenderRow]
+    senders: tuple[SenderRow, ...]
+    senders_by_name: Mapping[tuple[str, str], SenderRow]
+    interpretation_categories: Mapping[str, InterpretationCategoryRow]
+    flag_agreement: Mapping[tuple[str, str], FlagAgreementRow]
     packs: Mapping[str, Pack]
     pack_of_loinc: Mapping[str, Pack]
     codes: Mapping[str, tuple[tuple[Pack, LocalCodeRow], ...]]
@@ -189,7 +200,7 @@ class Tables:
             return None
         mine, theirs = valued(applications), valued(facilities)
         for pair in (*product(mine, theirs), *product(mine, ("",)), *product(("",), theirs), ("", "")):
-            if (row := self.senders.get(pair)) is not None:
+            if (row := self.senders_by_name.get(pair)) is not None:
                 return row
         return None
 
@@ -260,6 +271,7 @@ def _compile(layers: Layers) -> Tables:
     ucum = units_of(sheets)
     specimens = _common(sheets, "specimens", SpecimenRow)
     laboratories = _common(sheets, "laboratories", LaboratoryRow)
+    senders = _common(sheets, "senders", SenderRow)
     packs = {sheet.folder: _pack(sheets, sheet.folder) for sheet in sheets.values() if sheet.kind.name == "analyte"}
     local = [(pack, row) for pack in packs.values() for row in pack.codes]
     excluded = [(pack, row) for pack in packs.values() for row in pack.exclusions]
@@ -279,7 +291,12 @@ def _compile(layers: Layers) -> Tables:
         },
         laboratory_names={row.name: row for row in laboratories if row.name},
         properties=_properties(_cells(sheets, "common/properties"), ucum),
-        senders={(row.sender_application, row.sender_facility): row for row in _common(sheets, "senders", SenderRow)},
+        senders=tuple(senders),
+        senders_by_name={(row.sender_application, row.sender_facility): row for row in senders},
+        interpretation_categories={
+            row.code: row for row in _common(sheets, "interpretation_categories", InterpretationCategoryRow)
+        },
+        flag_agreement={(row.sent, row.computed): row for row in _common(sheets, "flag_agreement", FlagAgreementRow)},
         packs=packs,
         pack_of_loinc={code: pack for pack in packs.values() for code in pack.loinc},
         codes=_most_specific_first((row.code, pack, row) for pack, row in local if row.code),

@@ -84,6 +84,23 @@ class SenderRow(NamedTuple):
     status: str
 
 
+class InterpretationCategoryRow(NamedTuple):
+    """The group of one interpretation code (`common/interpretation_categories.csv`)."""
+
+    id: str
+    code: str
+    category: str
+
+
+class FlagAgreementRow(NamedTuple):
+    """What a sent and a computed interpretation code mean together (`common/flag_agreement.csv`)."""
+
+    id: str
+    sent: str
+    computed: str
+    verdict: str
+
+
 class AnalyteRow(NamedTuple):
     """One analyte of a pack (`<pack>/analyte.csv`)."""
 
@@ -232,9 +249,7 @@ def typed(row_class: type[Row], kind: FileKind, rows: Iterable[Sequence[str]]) -
     """
     width = len(row_class._fields)
     converters = [
-        (place, convert)
-        for place, column in enumerate(kind.columns[:width])
-        if (convert := _converter(row_class.__annotations__[column.name], column)) is not None
+        (place, convert) for place, column in enumerate(kind.columns[:width]) if (convert := _converter(column)) is not None
     ]
     made = []
     for cells in rows:
@@ -245,12 +260,12 @@ def typed(row_class: type[Row], kind: FileKind, rows: Iterable[Sequence[str]]) -
     return made
 
 
-def _converter(annotation: str, column: Column) -> Callable[[str], Any] | None:
+def _converter(column: Column) -> Callable[[str], Any] | None:
     if column.kind == "decimal":
         return _number
     if column.kind == "yes-no":
         return (lambda cell: cell != "no") if column.empty_means == "yes" else (lambda cell: cell == "yes")
-    if "frozenset" in annotation:
+    if column.kind == "words":
         return lambda cell: frozenset(cell.split())
     return None
 
