@@ -1,0 +1,54 @@
+"""The mark: the extension that tells what the adapter added from what the laboratory sent.
+
+It stands on the added Coding, interpretation CodeableConcept or referenceRange element and names the rule, the table row and the
+version of the tables. Its definition is `adapter/fhir/definitions/StructureDefinition-mark.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from adapter.fhir.canonical import MARK
+
+RULES: dict[str, str] = {
+    "code-resolved": "The LOINC coding was found for the sender's code or name.",
+    "value-canonical": "The quantity was converted into the canonical unit of the LOINC code; the quantity as sent is its translation.",
+    "value-translation": "The quantity stays as sent; the canonical quantity is its translation.",
+    "unit-normalised": "The unit as sent is a spelling of this UCUM unit.",
+    "unit-of-sender": "The result has no unit; this is the unit of the sender's row.",
+    "range-bounds": "The bounds were read from the text of the reference range.",
+    "range-converted": "The bounds were converted together with the value; the text names the unit as sent.",
+    "range-from-table": "No reference range was sent; this is the laboratory's range of the table.",
+    "interpretation-computed": "No flag was sent; this one follows from the value and the reference range.",
+}
+"""Every rule of this room and what it says."""
+
+
+def mark(rule: str, row: str, version: str) -> dict[str, Any]:
+    """Make the mark.
+
+    Parameters
+    ----------
+    rule : str
+        One of `RULES`.
+    row : str
+        Id of the table row; empty where no row takes part.
+    version : str
+        Content hash of the tables.
+
+    Returns
+    -------
+    dict
+        A FHIR Extension.
+    """
+    parts = [{"url": "rule", "valueCode": rule}]
+    if row:
+        parts.append({"url": "row", "valueString": row})
+    parts.append({"url": "tables", "valueString": version})
+    return {"url": MARK, "extension": parts}
+
+
+def is_marked(element: Mapping[str, Any]) -> bool:
+    """Whether the adapter added this element."""
+    return any(extension.get("url") == MARK for extension in element.get("extension", ()))
