@@ -5,16 +5,16 @@ Source: the package `hl7.fhir.r4.core` 4.0.1 (CC0 licence, published by HL7; the
 
     python tools/make_fhir_schema.py PATH/TO/hl7.fhir.r4.core.tgz
 
-The package holds a JSON schema too (`fhir.schema.json`), but that one is silent on much: it lets `Observation.status` be any code,
-required primitives be absent, arrays and elements be empty, days be impossible (2026-02-30), several `value[x]` stand side by side.
-The StructureDefinitions and ValueSets of the same package say all this, so the schemas are made from them:
+The package holds a JSON schema too (`fhir.schema.json`), but that one is silent on much: it lets `Observation.status` be any
+code, required primitives be absent, arrays and elements be empty, days be impossible (2026-02-30), several `value[x]` stand
+side by side. The StructureDefinitions and ValueSets of the same package say all this, so the schemas are made from them:
 
 - `r4.json`: the resource types of `SHIPPED`, loaded at every start;
 - `r4_whole.json.gz`: every resource type, loaded when such a resource arrives;
 - `reference_targets.json`: which resource types a reference may point to, by element path.
 
-Rules that JSON schema can say are taken from `INVARIANTS`; rules that compare two places are in `adapter/fhir/bundle_rules.py` and
-`adapter/fhir/full_validation.py`.
+Rules that JSON schema can say are taken from `INVARIANTS`; rules that compare two places are in
+`adapter/fhir/bundle_rules.py` and `adapter/fhir/full_validation.py`.
 """
 
 from __future__ import annotations
@@ -31,17 +31,34 @@ Schema = dict[str, Any]
 OUTPUT = Path(__file__).resolve().parent.parent / "adapter" / "fhir" / "schema"
 
 # Most frequent first: the schema finds the type of a resource by asking in this order.
-SHIPPED = (
-    "Observation Organization Practitioner Specimen Patient PractitionerRole ServiceRequest DiagnosticReport Encounter Provenance "
-    "Device MessageHeader Bundle Location RelatedPerson Group OperationOutcome DocumentReference Condition Media Parameters"
-).split()
+SHIPPED = [
+    "Observation",
+    "Organization",
+    "Practitioner",
+    "Specimen",
+    "Patient",
+    "PractitionerRole",
+    "ServiceRequest",
+    "DiagnosticReport",
+    "Encounter",
+    "Provenance",
+    "Device",
+    "MessageHeader",
+    "Bundle",
+    "Location",
+    "RelatedPerson",
+    "Group",
+    "OperationOutcome",
+    "DocumentReference",
+    "Condition",
+    "Media",
+    "Parameters",
+]
 
 # -- primitives: https://hl7.org/fhir/R4/datatypes.html#primitive, with days that the calendar has --------------------------
 _YEAR = "([0-9]([0-9]([0-9][1-9]|[1-9]0)|[1-9]00)|[1-9]000)"
 _MONTH = "(0[1-9]|1[0-2])"
-_DAY_OF_MONTH = (
-    "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
-)
+_DAY_OF_MONTH = "((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))"
 _LEAP_DAY = "([0-9]{2}(0[48]|[2468][048]|[13579][26])|(0[48]|[2468][048]|[13579][26])00)-02-29"
 _DAY = f"({_YEAR}-{_DAY_OF_MONTH}|{_LEAP_DAY})"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]+)?"
@@ -89,7 +106,8 @@ def _if_then(name: str, *others: str) -> Schema:
     return {"dependentSchemas": {name: _one_of(*others)}}
 
 
-# Invariants of the specification that one object can show: key -> (definition, schema). dataAbsentReason (obs-6) is made with value[x].
+# Invariants of the specification that one object can show: key -> (definition, schema). dataAbsentReason (obs-6) is made with
+# value[x].
 INVARIANTS: dict[str, tuple[str, Schema]] = {
     "att-1": ("Attachment", _if_then("data", "contentType", "_contentType")),
     "cpt-2": ("ContactPoint", _if_then("value", "system", "_system")),
@@ -281,7 +299,7 @@ class SchemaMaker:
                 dependents[name] = {"properties": {other: False for other in names if other.removeprefix("_") != plain}}
         if stem == "value" and element["path"].startswith("Observation."):
             # obs-6, and the same for components: a reason for absence stands only where no value stands.
-            dependents["dataAbsentReason"] = {"properties": {name: False for name in names}}
+            dependents["dataAbsentReason"] = {"properties": dict.fromkeys(names, False)}
         if element["min"]:
             every.append(_one_of(*names))
 

@@ -46,6 +46,7 @@ class ExactDecimal(Decimal):
     text: str
 
     def __new__(cls, text: str) -> Self:
+        """Read the text of a JSON number."""
         value = super().__new__(cls, text)
         value.text = text
         return value
@@ -90,8 +91,8 @@ def _decimal(text: str) -> Decimal:
 
 
 def _read_decimal(text: str) -> Decimal:
-    """Read a JSON number that has a point or an exponent; a whole one (`1.0`) is marked by its class, for it is no FHIR integer."""
-    try:
+    """Read a JSON number that has a point or an exponent; a whole one (`1.0`) is marked by its class, for it is no FHIR
+    integer.""" try:
         value = _decimal(text)
     except ValueError as error:
         raise reject("json-unsafe", detail=str(error)) from None
@@ -160,7 +161,8 @@ def loads(data: bytes | str) -> Any:
     Returns
     -------
     Any
-        `dict`, `list`, `str`, `bool`, `None`; `int` for numbers written as whole numbers of up to 18 digits; `Decimal` for all others.
+        `dict`, `list`, `str`, `bool`, `None`; `int` for numbers written as whole numbers of up to 18 digits; `Decimal` for
+        all others.
 
     Raises
     ------

@@ -2,7 +2,8 @@
 
 The schemas in `schema/` are made from the official definitions by `tools/make_fhir_schema.py`: `r4.json` knows the resource types
 that laboratories send and is compiled at the first use (about 12 ms); `r4_whole.json.gz` knows all of them and is compiled when
-another type arrives. Bundle invariants are in `bundle_rules.py`, references in `closure.py`, deeper checks in `full_validation.py`.
+another type arrives. Bundle invariants are in `bundle_rules.py`, references in `closure.py`, deeper checks in
+`full_validation.py`.
 
 A reason never holds what the sender wrote, except the name of an unknown element in the path, when it looks like a name.
 """
@@ -74,17 +75,19 @@ def _shipped_types() -> frozenset[str]:
     return frozenset(schema["$defs"]["Resource"]["if"]["properties"]["resourceType"]["enum"])
 
 
-def structure_faults(resource: dict[str, Any]) -> list[Fault]:
+def structure_faults(resource: dict[str, Any], *, unknown_allowed: bool = False) -> list[Fault]:
     """Say what makes a resource no valid FHIR R4, as far as its structure shows it.
 
     Checked: elements and their types, cardinality, one value[x], primitive formats with real calendar days, required codes, empty
-    values, and the invariants att-1, bdl-1 to bdl-12, cpt-2, ext-1, inv-1, obs-3, obs-6, org-1, pat-1, qty-3. Not checked: profiles,
-    terminology beyond required codes, references (`closure_faults`).
+    values, and the invariants att-1, bdl-1 to bdl-12, cpt-2, ext-1, inv-1, obs-3, obs-6, org-1, pat-1, qty-3. Not checked:
+    profiles, terminology beyond required codes, references (`closure_faults`).
 
     Parameters
     ----------
     resource : dict
         Resource tree with `Decimal` numbers.
+    unknown_allowed : bool
+        Elements that FHIR R4 does not know are no fault: they came in with FHIR input, were reported there and are kept.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def structure_faults(resource: dict[str, Any]) -> list[Fault]:
         Path (`Bundle.entry[3].resource.status`) and reason; empty when the resource is valid. It ends after `FAULT_LIMIT` faults.
     """
     faults, unknown = examine(resource)
-    return faults + unknown
+    return faults if unknown_allowed else faults + unknown
 
 
 def examine(resource: dict[str, Any]) -> tuple[list[Fault], list[Fault]]:
