@@ -1,5 +1,4 @@
-"""Resources and their requests to Bundles (transaction, message, collection) or to NDJSON, and a FHIR Bundle back to such
-entries.
+"""Resources and their requests to Bundles (transaction, message, collection) or to NDJSON, and FHIR input to such entries.
 
 The order of entries is the caller's; in a message the MessageHeader comes first. Nested values may be shared between resources,
 so references are rewritten by copying (`references.rewritten`).

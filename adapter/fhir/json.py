@@ -91,8 +91,8 @@ def _decimal(text: str) -> Decimal:
 
 
 def _read_decimal(text: str) -> Decimal:
-    """Read a JSON number that has a point or an exponent; a whole one (`1.0`) is marked by its class, for it is no FHIR
-    integer.""" try:
+    """Read a JSON number with point or exponent; a whole one (`1.0`) is marked by its class, for it is no FHIR integer."""
+    try:
         value = _decimal(text)
     except ValueError as error:
         raise reject("json-unsafe", detail=str(error)) from None
