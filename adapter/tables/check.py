@@ -22,7 +22,7 @@ from adapter.tables.check_rows import (
     loinc_rows,
 )
 from adapter.tables.columns import PACK_FILES, UCUM_ATOMS, UCUM_PREFIXES, WINDOWS
-from adapter.tables.load import Fault, Layers, Origin, Sheet
+from adapter.tables.layers import Fault, Layers, Origin, Sheet
 from adapter.tables.rows import WindowRow, typed
 from adapter.tables.ucum import Atom, Ucum, UcumError
 
@@ -33,7 +33,7 @@ def check(layers: Layers) -> list[Fault]:
     Parameters
     ----------
     layers : Layers
-        What `load.read_layers` returned.
+        What `layers.read_layers` returned.
 
     Returns
     -------

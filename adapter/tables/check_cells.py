@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import date
 
 from adapter.tables.columns import Column
-from adapter.tables.load import Fault, Sheet
+from adapter.tables.layers import Fault, Sheet
 from adapter.tables.loinc import is_loinc, is_spreadsheet_date
 from adapter.tables.ucum import Ucum, UcumError
 

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import TypeVar
 
 from adapter.tables.columns import CODES, LOINC, PROPERTIES, RANGES, SENDERS, WINDOWS
-from adapter.tables.load import Fault, Origin, Sheet
+from adapter.tables.layers import Fault, Origin, Sheet
 from adapter.tables.rows import LocalCodeRow, LoincRow, RangeRow, SenderRow, WindowRow, typed
 from adapter.tables.ucum import Ucum
 

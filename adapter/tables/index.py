@@ -1,4 +1,4 @@
-"""The tables as dictionaries: `load_tables` reads, checks and compiles them once; `Tables` never changes afterwards."""
+"""The tables as dictionaries: `Tables`, made once by `load.load_tables`, never changes afterwards."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from adapter.tables.check import check, units_of
+from adapter.tables.check import units_of
 from adapter.tables.check_rows import fold, window_for
 from adapter.tables.columns import CODE_MAP, COMMON_FILES, PACK_FILES
-from adapter.tables.load import Layers, Override, Sheet, TableFaults, content_hash, read_layers
+from adapter.tables.layers import Layers, Override, Sheet, content_hash
 from adapter.tables.rows import (
     AnalyteRow,
     CodeRow,
@@ -39,6 +38,7 @@ LOINC_SYSTEM = "http://loinc.org"
 UCUM_SYSTEM = "http://unitsofmeasure.org"
 BLANK = "-"
 
+_HL7_TABLE = re.compile(r"HL7[0-9]{4}")
 _SHORTEST_TELLING_NAME = 8
 _Row = TypeVar("_Row", bound=NamedTuple)
 
@@ -95,7 +95,7 @@ class RowText(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """All tables in force, indexed. Made by `load_tables`; treat every mapping as read-only.
+    """All tables in force, indexed. Made by `load.load_tables`; treat every mapping as read-only.
 
     Parameters
     ----------
@@ -111,6 +111,8 @@ class Tables:
         By exact spelling.
     specimens : mapping of (str, str) to SpecimenRow
         By system key (see `system_key`; empty: any system) and code.
+    specimen_axes : frozenset of str
+        Every axis that some row defines.
     specimen_texts : mapping of str to SpecimenRow
         By folded text.
     specimen_members : mapping of (str, str) to str
@@ -154,6 +156,7 @@ class Tables:
     units: Mapping[str, UnitRow]
     units_refused: Mapping[str, RefusedUnitRow]
     specimens: Mapping[tuple[str, str], SpecimenRow]
+    specimen_axes: frozenset[str]
     specimen_texts: Mapping[str, SpecimenRow]
     specimen_members: Mapping[tuple[str, str], str]
     laboratories: Mapping[tuple[str, str], LaboratoryRow]
@@ -219,33 +222,6 @@ class Tables:
         raise KeyError(row_id)
 
 
-def load_tables(overlays: Sequence[Path] = (), root: Path | None = None) -> Tables:
-    """Read, check and index the tables.
-
-    Parameters
-    ----------
-    overlays : sequence of Path
-        Site folders (`--mappings`), laid over the shipped tables in this order.
-    root : Path, optional
-        Folder of the lowest layer; the shipped tables by default.
-
-    Returns
-    -------
-    Tables
-        Everything in force.
-
-    Raises
-    ------
-    TableFaults
-        With every fault of every file.
-    """
-    layers = read_layers(overlays, root)
-    faults = check(layers)
-    if faults:
-        raise TableFaults(faults)
-    return _compile(layers)
-
-
 def valued(components: Iterable[str]) -> tuple[str, ...]:
     """Components that are not empty; `-` alone when all are (what a key cell `-` fits)."""
     return tuple(component for component in components if component) or (BLANK,)
@@ -257,10 +233,13 @@ def system_key(coding_systems: Mapping[str, str], system: str) -> str:
     known = coding_systems.get(name.upper())
     if known:
         return known
+    if _HL7_TABLE.fullmatch(name):
+        return f"http://terminology.hl7.org/CodeSystem/v2-{name[-4:]}"
     return system if ":" in system else system.upper()
 
 
-def _compile(layers: Layers) -> Tables:
+def compile_tables(layers: Layers) -> Tables:
+    """Index layers in which `check` found no fault."""
     sheets = layers.sheets
     vocabulary = {
         sheet.name.rpartition("/")[2]: {row.code: row for row in typed(CodeRow, CODE_MAP, sheet.rows)}
@@ -284,6 +263,8 @@ def _compile(layers: Layers) -> Tables:
         units={row.spelling: row for row in _common(sheets, "units", UnitRow)},
         units_refused={row.spelling: row for row in _common(sheets, "units_refused", RefusedUnitRow)},
         specimens={(system_key(systems, row.code_system), row.code): row for row in specimens if row.code},
+        specimen_axes=frozenset(row.specimen for row in specimens)
+        | {cell for row in _cells(sheets, "common/specimen_members") for cell in row[1:3]},
         specimen_texts={fold(row.text): row for row in specimens if row.text},
         specimen_members={(row[1], row[2]): row[3] for row in _cells(sheets, "common/specimen_members")},
         laboratories={

@@ -1,19 +1,21 @@
-"""Looks up what a result is: LOINC code, unit, laboratory. Pure functions; each answer carries the steps that led to it.
+"""Finds the LOINC code of a result: `resolve_code`. A pure function; the answer carries the steps that led to it.
 
-Order for codes: a sent LOINC code with a right check digit; then rows of `codes.csv` by code, the most specific first; then rows
+Order: a sent LOINC code with a right check digit; then rows of `codes.csv` by code, the most specific first; then rows
 by name; a row that gives an analyte only is completed by axes (specimen, property from the unit's dimension, timing). What is
 listed as something else is left alone. A contradiction is reported and repairs nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from adapter.tables.axes import compatible, includes, of_timing, properties_of, unit_fits
 from adapter.tables.check_rows import fold
-from adapter.tables.index import BLANK, LOINC_SYSTEM, UCUM_SYSTEM, Pack, Tables, valued
+from adapter.tables.index import BLANK, LOINC_SYSTEM, Pack, Tables, valued
 from adapter.tables.loinc import is_loinc
+from adapter.tables.lookups import Step
 from adapter.tables.rows import LocalCodeRow, LoincRow, SenderRow
 
 
@@ -23,13 +25,6 @@ class Coding(NamedTuple):
     system: str
     code: str
     display: str = ""
-
-
-class Step(NamedTuple):
-    """One look-up. `row` is the id of the row that was found, or empty. Holds sent text: for explanations only."""
-
-    what: str
-    row: str
 
 
 class CodeQuery(NamedTuple):
@@ -93,24 +88,6 @@ class Resolution:
     detail: str = ""
     conflicts: tuple[tuple[str, str], ...] = ()
     steps: tuple[Step, ...] = ()
-
-
-class UnitResolution(NamedTuple):
-    """What a unit is: UCUM expression (empty: unknown), deciding row, slug of an issue or empty, steps."""
-
-    ucum: str
-    row: str
-    slug: str
-    doubtful: bool
-    steps: tuple[Step, ...]
-
-
-class LaboratoryResolution(NamedTuple):
-    """Which laboratory performed a test: key (empty: unknown), deciding row, steps."""
-
-    laboratory: str
-    row: str
-    steps: tuple[Step, ...]
 
 
 @dataclass(slots=True)
@@ -183,98 +160,6 @@ def resolve_code(tables: Tables, query: CodeQuery) -> Resolution:
         loinc = tables.pack_of_loinc[row.loinc].loinc[row.loinc]
         return _found(search, tables.pack_of_loinc[row.loinc], loinc, row.id, doubtful=row.status == "doubtful")
     return _by_axes(search, pack, row)
-
-
-def resolve_unit(
-    tables: Tables, text: str, system: str = "", applications: Sequence[str] = (), facilities: Sequence[str] = ()
-) -> UnitResolution:
-    """Find the UCUM unit that a sender means.
-
-    The explicit spelling decides first, whatever system is named. UCUM is believed only where the sender names UCUM as the system
-    of the unit, and the text parses.
-
-    Parameters
-    ----------
-    tables : Tables
-        Tables in force.
-    text : str
-        Unit as sent; empty takes the sender's `blank_unit`.
-    system : str
-        System of the unit: URI or HL7 v2 name.
-    applications, facilities : sequence of str
-        Components of the sender's names.
-
-    Returns
-    -------
-    UnitResolution
-        With slug `unit-missing` or `unit-unknown` where there is no unit.
-    """
-    if not text:
-        sender = tables.sender(applications, facilities)
-        if sender is not None and sender.blank_unit:
-            steps = (Step("blank unit of the sender", sender.id),)
-            return UnitResolution(sender.blank_unit, sender.id, "", sender.status == "doubtful", steps)
-        return UnitResolution("", "", "unit-missing", False, (Step("blank unit of the sender", ""),))
-    row = tables.units.get(text)
-    spelling = Step(f"spelling {text!r}", row.id if row else "")
-    if row is not None:
-        return UnitResolution(row.ucum, row.id, "", row.status == "doubtful", (spelling,))
-    refused = tables.units_refused.get(text)
-    if refused is not None:
-        step = Step(f"refused spelling {text!r}: {refused.reason}", refused.id)
-        return UnitResolution("", refused.id, "unit-unknown", False, (spelling, step))
-    if system and tables.system_key(system) == UCUM_SYSTEM:
-        step = Step(f"{text!r} as UCUM, which the sender names as the system", "")
-        if tables.ucum.valid(text):
-            return UnitResolution(text, "", "", False, (spelling, step))
-        return UnitResolution("", "", "unit-unknown", False, (spelling, step))
-    return UnitResolution("", "", "unit-unknown", False, (spelling, Step("the sender names no UCUM system", "")))
-
-
-def resolve_laboratory(
-    tables: Tables,
-    identifiers: Iterable[tuple[str, str]] = (),
-    names: Iterable[str] = (),
-    applications: Sequence[str] = (),
-    facilities: Sequence[str] = (),
-) -> LaboratoryResolution:
-    """Find the laboratory that performed a test: by identifier, then by exact name, then by the sender's row.
-
-    Parameters
-    ----------
-    tables : Tables
-        Tables in force.
-    identifiers : iterable of (str, str)
-        System (URI or HL7 v2 name) and value.
-    names : iterable of str
-        Names exactly as sent.
-    applications, facilities : sequence of str
-        Components of the sender's names.
-
-    Returns
-    -------
-    LaboratoryResolution
-        With an empty key where nothing fits. Nothing is compared by likeness.
-    """
-    steps: list[Step] = []
-    for system, value in identifiers:
-        row = tables.laboratories.get((tables.system_key(system), value)) or tables.laboratories.get(("", value))
-        steps.append(Step(f"laboratory identifier {system}|{value}", row.id if row else ""))
-        if row is not None:
-            return LaboratoryResolution(row.laboratory, row.id, tuple(steps))
-    named = False
-    for name in names:
-        named = True
-        row = tables.laboratory_names.get(name)
-        steps.append(Step(f"laboratory name {name!r}", row.id if row else ""))
-        if row is not None:
-            return LaboratoryResolution(row.laboratory, row.id, tuple(steps))
-    # a named laboratory that is unknown is another one than the sender's own
-    sender = None if named else tables.sender(applications, facilities)
-    if sender is not None and sender.laboratory:
-        steps.append(Step("laboratory of the sender", sender.id))
-        return LaboratoryResolution(sender.laboratory, sender.id, tuple(steps))
-    return LaboratoryResolution("", "", tuple(steps))
 
 
 def _sent_loinc(search: _Search, codes: Sequence[str]) -> Resolution | None:
@@ -370,11 +255,7 @@ def _specimen_fits(tables: Tables, row: LocalCodeRow, specimen: str) -> bool:
         return not specimen
     if not specimen:
         return bool(row.analyte)
-    return _includes(tables, row.specimen, specimen)
-
-
-def _includes(tables: Tables, wider: str, specimen: str) -> bool:
-    return wider == specimen or tables.specimen_members.get((wider, specimen)) == "is"
+    return includes(tables, row.specimen, specimen)
 
 
 def _unmapped(search: _Search, codings: Sequence[tuple[str, Coding]]) -> Resolution:
@@ -421,7 +302,7 @@ def _by_axes(search: _Search, pack: Pack, row: LocalCodeRow) -> Resolution:
     if not specimen:
         search.step(f"axes of {row.analyte}: no specimen is known", row.id)
         return search.fails("specimen-unknown", f"row {row.id} gives the analyte only", row.id, pack)
-    properties = {row.property} if row.property else _properties(tables, query.unit)
+    properties = {row.property} if row.property else properties_of(tables, query.unit)
     if not properties:
         slug = "unit-unknown" if query.unit else "unit-missing"
         search.step(f"axes of {row.analyte} in {specimen}: the unit gives no property", row.id)
@@ -435,10 +316,10 @@ def _by_axes(search: _Search, pack: Pack, row: LocalCodeRow) -> Resolution:
         and candidate.property in properties
         and candidate.method == row.method
         and candidate.challenge == row.challenge
-        and _includes(tables, candidate.specimen, specimen)
+        and includes(tables, candidate.specimen, specimen)
     ]
     exact = [candidate for candidate in fitting if candidate.specimen == specimen]
-    fitting = _of_timing(exact, timing) or _of_timing(fitting, timing)
+    fitting = of_timing(exact, timing) or of_timing(fitting, timing)
     axes = f"{row.analyte}, {specimen}, {'/'.join(sorted(properties))}, {timing or 'no timing'}"
     search.step(f"axes {axes}", fitting[0].id if len(fitting) == 1 else "")
     if len(fitting) != 1:
@@ -447,25 +328,10 @@ def _by_axes(search: _Search, pack: Pack, row: LocalCodeRow) -> Resolution:
     return _found(search, pack, fitting[0], row.id, doubtful=row.status == "doubtful")
 
 
-def _of_timing(rows: list[LoincRow], timing: str) -> list[LoincRow]:
-    """Rows of a timing. Without one: the rows that name none, else those of a spot sample, as LOINC's Pt is what is not said."""
-    if timing:
-        return [row for row in rows if row.timing == timing] or [row for row in rows if not row.timing]
-    if len(rows) == 1:
-        return rows
-    return [row for row in rows if not row.timing] or [row for row in rows if row.timing == "spot"]
-
-
-def _properties(tables: Tables, unit: str) -> frozenset[str]:
-    if not unit or not tables.ucum.valid(unit):
-        return frozenset()
-    return tables.properties.get(tables.ucum.kind_of_quantity(unit), frozenset())
-
-
 def _found(search: _Search, pack: Pack, row: LoincRow, decided: str, *, sent: bool = False, doubtful: bool = False) -> Resolution:
     """A LOINC row, with everything in which the result contradicts it."""
     tables, query = search.tables, search.query
-    if query.specimen and not _compatible(tables, row.specimen, query.specimen):
+    if query.specimen and not compatible(tables, row.specimen, query.specimen):
         detail = f"{row.loinc} is for {row.specimen}, the specimen is {query.specimen}"
         search.step(f"specimen {query.specimen} against {row.specimen} of {row.loinc}", row.id)
         search.conflicts.append(("specimen-conflict", detail))
@@ -486,32 +352,3 @@ def _found(search: _Search, pack: Pack, row: LoincRow, decided: str, *, sent: bo
         conflicts=tuple(search.conflicts),
         steps=tuple(search.steps),
     )
-
-
-def unit_fits(tables: Tables, row: LoincRow, unit: str) -> bool:
-    """Whether a UCUM unit is of the kind that a LOINC code's property wants.
-
-    Parameters
-    ----------
-    tables : Tables
-        Tables in force.
-    row : LoincRow
-        The LOINC code.
-    unit : str
-        A UCUM unit.
-
-    Returns
-    -------
-    bool
-        True for the same kind of numerator and denominator; where no property has this kind of unit, for a unit that converts.
-    """
-    properties = _properties(tables, unit)
-    if properties:
-        return row.property in properties
-    return bool(row.canonical_unit) and tables.ucum.factor(unit, row.canonical_unit) is not None
-
-
-def _compatible(tables: Tables, specimen: str, other: str) -> bool:
-    """Whether one specimen axis includes the other, or is made from it."""
-    members = tables.specimen_members
-    return specimen == other or (specimen, other) in members or (other, specimen) in members
