@@ -1,0 +1,336 @@
+"""CX, EI, EIP, HD and the identifiers inside XON and XCN -> Identifier.
+
+`Identifier.system` is a URI or absent (A04, A05): table 0363 (assigning authorities: OIDs, and namespaces that a site adds)
+first, then the universal id of the HD (ISO, UUID, GUID, URI), then the sender's `identifier_base` with the namespace. A bare
+namespace is no URI: it stands in `assigner.display`, as does the namespace beside a system. An authority that cannot be
+written as URI keeps its id in `assigner.identifier`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from adapter.convert.datatypes.codes import ABSOLUTE_URI, OID, UUID, mapped_concept, uri_part
+from adapter.convert.datatypes.text import any_valued, components, keep, leaf, promoted
+from adapter.convert.datatypes.times import validity
+from adapter.convert.environment import DatatypeFunction, Environment
+
+CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
+IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
+UNIVERSAL_ID_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0301"
+
+Authority = tuple[str | None, dict[str, Any] | None]
+
+
+def _universal_uri(universal: str, kind: str) -> str | None:
+    """Write a universal id (HD.2) of a type (HD.3, table 0301) as URI; None when it is none."""
+    kind = kind.upper()
+    if kind in ("ISO", "") and OID.fullmatch(universal):
+        return "urn:oid:" + universal
+    if kind in ("UUID", "GUID") and UUID.fullmatch(universal):
+        return "urn:uuid:" + universal.lower()
+    if kind in ("URI", "ISO", "UUID", "GUID", "") and ABSOLUTE_URI.fullmatch(universal):
+        return universal
+    return None
+
+
+def _hd_parts(text: str) -> list[str]:
+    return components(text, 3, "^" if "^" in text else "&")
+
+
+def hd_uri(text: str, environment: Environment) -> str | None:
+    """HD -> URI of its universal id; the namespace alone gives none (v2-to-FHIR HD[uri], A04).
+
+    Parameters
+    ----------
+    text : str
+        HD in ER7, a field (`^`) or a component (`&`).
+    environment : Environment
+        Not used; every datatype function has it.
+
+    Returns
+    -------
+    str or None
+        `urn:oid:`, `urn:uuid:` or the URI itself.
+    """
+    parts = _hd_parts(text)
+    return _universal_uri(parts[1], parts[2]) if parts[1] else None
+
+
+def authority(text: str, environment: Environment) -> Authority:
+    """HD -> system and assigner of an identifier (A04).
+
+    Parameters
+    ----------
+    text : str
+        HD in ER7, a field (`^`) or a component (`&`).
+    environment : Environment
+        Gives table 0363 and the sender's `identifier_base`.
+
+    Returns
+    -------
+    tuple of (str or None, dict or None)
+        `Identifier.system` and `Identifier.assigner`.
+    """
+    if not text:
+        return None, None
+    return _authority(_hd_parts(text), environment)
+
+
+def _authority(parts: list[str], environment: Environment) -> Authority:
+    namespace, universal, kind = parts[:3]
+    assigner: dict[str, Any] = {}
+    if namespace:
+        assigner["display"] = namespace
+    known = environment.tables.vocabulary.get("0363", {})
+    row = (known.get(universal) if universal else None) or (known.get(namespace) if namespace else None)
+    system = row.system if row is not None and row.system else None
+    if universal or kind:
+        uri = _universal_uri(universal, kind)
+        system = system or uri
+        if uri is None:
+            identifier: dict[str, Any] = {}
+            if kind:
+                identifier["type"] = {"coding": [{"system": UNIVERSAL_ID_TYPE, "code": kind}]}
+            if universal:
+                identifier["value"] = universal
+            assigner["identifier"] = identifier
+    if system is None and namespace and environment.sender is not None and environment.sender.identifier_base:
+        system = environment.sender.identifier_base + uri_part(namespace)
+    if any(parts[3:]):
+        keep(assigner, "&".join(parts))
+    return system, assigner or None
+
+
+def _identifier(
+    value: str, system_and_assigner: Authority, environment: Environment, component: str, type_code: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Put an Identifier together; report one that has a value and no system."""
+    found: dict[str, Any] = {}
+    system, assigner = system_and_assigner
+    if type_code is not None:
+        found["type"] = type_code
+    if system is not None:
+        found["system"] = system
+    if value:
+        found["value"] = value
+        if system is None:
+            environment.fault("identifier-without-system", component, detail=assigner.get("display", "") if assigner else "")
+    if assigner is not None:
+        found["assigner"] = assigner
+    return found
+
+
+def _type(text: str, environment: Environment, component: str) -> dict[str, Any] | None:
+    """Make the type of an identifier (table 0203)."""
+    if not text:
+        return None
+    concept, faults = environment.memo(mapped_concept("0203"))[text]
+    for fault in faults:
+        environment.fault(fault.slug, component, fault.detail, fault.value)
+    found: dict[str, Any] | None = concept
+    return found
+
+
+def _add_check_digit(found: dict[str, Any], digit: str) -> None:
+    if digit:
+        found["extension"] = [{"url": CHECK_DIGIT, "valueString": digit}, *found.get("extension", ())]
+
+
+def identifier_cx(text: str, environment: Environment) -> dict[str, Any] | None:
+    """CX -> Identifier (v2-to-FHIR CX[Identifier], A04).
+
+    The check digit scheme, the assigning facility, jurisdiction and agency have no element: with one of them valued the
+    text is kept as sent.
+
+    Parameters
+    ----------
+    text : str
+        One repetition in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    dict or None
+        Identifier, maybe without value; None when nothing is valued.
+    """
+    raw = text.split("^")
+    raw += [""] * (8 - len(raw))
+    value, digit, type_text = leaf(raw[0]), leaf(raw[1]), raw[4]
+    found = _identifier(value, authority(raw[3], environment), environment, "4", _type(type_text, environment, "5"))
+    if raw[6] or raw[7]:
+        period, _ = validity("", raw[6], raw[7], environment, ("", "7", "8"))
+        if period is not None:
+            found["period"] = period
+    if (raw[2] or raw[5] or len(raw) > 8) and any_valued(components(text), (3, 6, *range(9, 30))):
+        keep(found, text)
+    _add_check_digit(found, digit)
+    return found or None
+
+
+def _entity(text: str, environment: Environment, prefix: str, type_code: dict[str, Any] | None) -> dict[str, Any] | None:
+    """EI -> Identifier, for a field or (with `prefix`) a component turned into components."""
+    parts = components(text, 4)
+    if not any(parts):
+        return None
+    found = _identifier(parts[0], _authority(parts[1:4], environment), environment, prefix + "2", type_code)
+    if any(parts[4:]):
+        keep(found, text)
+    return found
+
+
+def identifier_ei(text: str, environment: Environment) -> dict[str, Any] | None:
+    """EI -> Identifier with system and assigner (v2-to-FHIR EI[Identifier-Extension], A05).
+
+    Parameters
+    ----------
+    text : str
+        One repetition in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    dict or None
+        Identifier; None when nothing is valued.
+    """
+    return _entity(text, environment, "", None)
+
+
+def typed(type_code: str) -> dict[str, Any]:
+    """Make the CodeableConcept of an identifier type that the mapping gives (`PLAC`, `FILL`), in table 0203."""
+    return {"coding": [{"system": IDENTIFIER_TYPE, "code": type_code}]}
+
+
+@cache
+def identifier_typed(type_code: str) -> DatatypeFunction:
+    """Make the function EI -> Identifier with a type.
+
+    Parameters
+    ----------
+    type_code : str
+        Code of table 0203: `PLAC`, `FILL`.
+
+    Returns
+    -------
+    function
+        Datatype function; the same one for the same code.
+    """
+    concept = typed(type_code)
+
+    def identifier_ei_typed(text: str, environment: Environment) -> dict[str, Any] | None:
+        return _entity(text, environment, "", concept)
+
+    identifier_ei_typed.__qualname__ = f"identifier_typed({type_code!r})"
+    return identifier_ei_typed
+
+
+@cache
+def identifier_of_pair(component: int, type_code: str) -> DatatypeFunction:
+    """Make the function EIP -> Identifier of one of its two parts.
+
+    Parameters
+    ----------
+    component : {1, 2}
+        1: placer assigned, 2: filler assigned.
+    type_code : str
+        Code of table 0203, empty for none.
+
+    Returns
+    -------
+    function
+        Datatype function; the same one for the same arguments.
+    """
+    concept = typed(type_code) if type_code else None
+
+    def identifier_eip(text: str, environment: Environment) -> dict[str, Any] | None:
+        parts = text.split("^")
+        if len(parts) < component or not parts[component - 1]:
+            return None
+        found = _entity(promoted(parts[component - 1]), environment, f"{component}.", concept)
+        if found is not None and component == 2 and any(parts[2:]):
+            keep(found, text)
+        return found
+
+    identifier_eip.__qualname__ = f"identifier_of_pair({component}, {type_code!r})"
+    return identifier_eip
+
+
+#: SPM-2 and its like: the types that the mapping guide gives (A29).
+identifier_eip_placer = identifier_of_pair(1, "PGN")
+identifier_eip_filler = identifier_of_pair(2, "FGN")
+
+
+def identifiers_eip(text: str, environment: Environment) -> list[dict[str, Any]]:
+    """EIP -> the Identifiers of the placer (type PGN) and of the filler (type FGN), those that are valued (A29).
+
+    Parameters
+    ----------
+    text : str
+        One repetition in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    list of dict
+        None, one or two Identifiers.
+    """
+    both = (identifier_eip_placer(text, environment), identifier_eip_filler(text, environment))
+    return [found for found in both if found is not None]
+
+
+def identifier_xon(text: str, environment: Environment) -> dict[str, Any] | None:
+    """XON -> Identifier of the organisation: XON.10, else XON.3 (v2-to-FHIR XON[Organization]).
+
+    Name (XON.1) and name type (XON.2) are not the identifier's and left to the caller. What else has no element keeps the text.
+
+    Parameters
+    ----------
+    text : str
+        One repetition in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    dict or None
+        Identifier; None when no part of it is valued.
+    """
+    raw = text.split("^")
+    raw += [""] * (10 - len(raw))
+    number, digit, value = leaf(raw[2]), leaf(raw[3]), leaf(raw[9])
+    found = _identifier(value or number, authority(raw[5], environment), environment, "6", _type(raw[6], environment, "7"))
+    parts = components(text)
+    if any_valued(parts, (5, 8, 9, *range(11, 30))) or (value and number and value != number):
+        keep(found, text)
+    _add_check_digit(found, digit)
+    return found or None
+
+
+def identifier_xcn(text: str, environment: Environment) -> dict[str, Any] | None:
+    """XCN -> Identifier of the person (v2-to-FHIR XCN[Practitioner]).
+
+    Parameters
+    ----------
+    text : str
+        One repetition in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    dict or None
+        Identifier; None when no part of it is valued. The assigning facility, jurisdiction and agency, the source table and the
+        check digit scheme keep the text.
+    """
+    raw = text.split("^")
+    raw += [""] * (14 - len(raw))
+    value, digit = leaf(raw[0]), leaf(raw[10])
+    found = _identifier(value, authority(raw[8], environment), environment, "9", _type(raw[12], environment, "13"))
+    if any_valued(components(text), (8, 12, 14, 22, 23, 24, 25)):
+        keep(found, text)
+    _add_check_digit(found, digit)
+    return found or None
