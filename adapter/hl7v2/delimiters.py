@@ -28,7 +28,7 @@ _UNFIT = frozenset(string.ascii_letters + string.digits + string.whitespace + '"
 
 
 def canonical(text: str) -> tuple[str, str, str, tuple[Issue, ...]]:
-    """Check the delimiters of a message and rewrite it when they are not the canonical ones.
+    r"""Check the delimiters of a message and rewrite it when they are not the canonical ones.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def canonical(text: str) -> tuple[str, str, str, tuple[Issue, ...]]:
     Returns
     -------
     text : str
-        The message with `|^~\\&`.
+        The message with `|^~\&`.
     field_separator : str
         MSH-1 as sent.
     encoding_characters : str

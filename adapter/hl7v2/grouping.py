@@ -1,6 +1,6 @@
 """Segments of a result message as patients, visits, orders, results and specimens (ORU_R01 of HL7 v2.3 to v2.9), tolerantly.
 
-One walk over the segments: what a segment belongs to is decided by its name and by what stands before it. Every segment except MSH
+One walk over the segments: what a segment belongs to is decided by its name and by what stands before it. Every segment but MSH
 is reachable from exactly one place of the result. What the structure has no place for is kept in `others` of what it follows.
 """
 

@@ -1,8 +1,8 @@
 """A v2 message as segments; segments as fields, split when they are first asked for.
 
-`read_message` decodes the bytes, rewrites unusual delimiters, cuts the text into segments and checks version and size. A line that
-is no segment continues the text of the segment before it: senders write line breaks into fields. Fields are plain text with the
-canonical delimiters; components are split by who needs them.
+`read_message` decodes the bytes, rewrites unusual delimiters, cuts the text into segments and checks version and size. A line
+that is no segment continues the text of the segment before it: senders write line breaks into fields. Fields are plain text with
+the canonical delimiters; components are split by who needs them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,17 @@ DEFAULT_VERSION = "2.5.1"
 
 SEGMENT_LIMIT = 200_000
 
-#: Segments of HL7 v2.1 to v2.9. A line that is only a name, or is indented, counts as a segment when its name is among them.
-STANDARD_SEGMENTS = frozenset(
-    (
-        "ABS ACC ADD ADJ AFF AIG AIL AIP AIS AL1 APR ARQ ARV AUT BLC BLG BPO BPX BTX BUI CDM CDO CER CM0 CM1 CM2 CNS CON "
-        "CSP CSR CSS CTD CTI DB1 DEV DG1 DMI DON DPS DRG DSC DSP DST ECD ECR EDU EQL EQP EQU ERQ ERR EVN FAC FT1 GOL GP1 "
-        "GP2 GT1 IAM IAR IIM ILT IN1 IN2 IN3 INV IPC IPR ISD ITM IVC IVT LAN LCC LCH LDP LOC LRL MCP MFA MFE MFI MRG MSA "
-        "MSH NCK NDS NK1 NPU NSC NST NTE OBR OBX ODS ODT OH1 OH2 OH3 OH4 OM1 OM2 OM3 OM4 OM5 OM6 OM7 OMC ORC ORG ORO OVR "
-        "PAC PCE PCR PD1 PDA PDC PEO PES PID PKG PM1 PMT PR1 PRA PRB PRC PRD PRT PSG PSH PSL PSS PTH PV1 PV2 PYE QAK QID "
-        "QPD QRD QRF QRI RCP RDF RDT REL RF1 RFI RGS RMI ROL RQ1 RQD RX1 RXA RXC RXD RXE RXG RXO RXR RXV SAC SCD SCH SCP "
-        "SDD SFT SGH SGT SHP SID SLT SPM STF STZ TCC TCD TQ1 TQ2 TXA UAC UB1 UB2 URD URS VAR VND VTQ"
-    ).split()
-)
+# Segments of HL7 v2.1 to v2.9. A line that is only a name, or is indented, counts as a segment when its name is among them.
+_STANDARD_NAMES = """
+    ABS ACC ADD ADJ AFF AIG AIL AIP AIS AL1 APR ARQ ARV AUT BLC BLG BPO BPX BTX BUI CDM CDO CER CM0 CM1 CM2 CNS CON CSP CSR
+    CSS CTD CTI DB1 DEV DG1 DMI DON DPS DRG DSC DSP DST ECD ECR EDU EQL EQP EQU ERQ ERR EVN FAC FT1 GOL GP1 GP2 GT1 IAM IAR
+    IIM ILT IN1 IN2 IN3 INV IPC IPR ISD ITM IVC IVT LAN LCC LCH LDP LOC LRL MCP MFA MFE MFI MRG MSA MSH NCK NDS NK1 NPU NSC
+    NST NTE OBR OBX ODS ODT OH1 OH2 OH3 OH4 OM1 OM2 OM3 OM4 OM5 OM6 OM7 OMC ORC ORG ORO OVR PAC PCE PCR PD1 PDA PDC PEO PES
+    PID PKG PM1 PMT PR1 PRA PRB PRC PRD PRT PSG PSH PSL PSS PTH PV1 PV2 PYE QAK QID QPD QRD QRF QRI RCP RDF RDT REL RF1 RFI
+    RGS RMI ROL RQ1 RQD RX1 RXA RXC RXD RXE RXG RXO RXR RXV SAC SCD SCH SCP SDD SFT SGH SGT SHP SID SLT SPM STF STZ TCC TCD
+    TQ1 TQ2 TXA UAC UB1 UB2 URD URS VAR VND VTQ
+"""
+STANDARD_SEGMENTS = frozenset(_STANDARD_NAMES.split())
 
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 _INDENTED = re.compile(r"[ \t]+([A-Z][A-Z0-9]{2})\|")
@@ -234,7 +233,9 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
                 continue
             name = indented[1]
             line = line.lstrip(" \t")
-            issues.append(Issue("segment-unreadable", name, "blanks before the segment name were ignored"))
+            issues.append(
+                Issue("segment-unreadable", f"{name}[{counts.get(name, 0) + 1}]", "blanks before the segment name were ignored")
+            )
         if continuation:
             _join(segments[-1], continuation)
         blank_lines = 0
