@@ -1,0 +1,29 @@
+"""Deterministic identifiers."""
+
+import uuid
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapter.fhir.identity import NAMESPACE, joined, resource_uuid
+
+parts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=5).map(tuple)
+
+
+@given(parts)
+def test_it_is_the_uuid5_of_the_joined_parts(key):
+    assert resource_uuid(*key) == str(uuid.uuid5(NAMESPACE, joined(key)))
+
+
+@given(parts, parts)
+def test_different_parts_never_join_to_the_same_text(one, other):
+    assert (joined(one) == joined(other)) == (one == other)
+
+
+def test_it_never_changes():
+    assert resource_uuid("Patient", "urn:oid:1.2.3", "12345") == "32b7d0a5-b425-5c5c-a69d-a83da9bd2daf"
+
+
+def test_it_is_of_version_5_and_the_standard_variant():
+    found = uuid.UUID(resource_uuid("Observation", "a"))
+    assert (found.version, found.variant) == (5, uuid.RFC_4122)
