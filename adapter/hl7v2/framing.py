@@ -121,6 +121,10 @@ class Framer:
         self._begin_piece(in_message=False, framed=False)
         return self._take_messages()
 
+    def skip_to(self, offset: int) -> None:
+        """Tell, after `finish`, where in the larger stream the next bytes begin."""
+        self._offset = offset
+
     def _take_messages(self) -> list[RawMessage]:
         messages, self._messages = self._messages, []
         return messages
