@@ -304,7 +304,9 @@ SFT_RULES: tuple[Rule, ...] = (
 RULES: dict[str, tuple[Rule, ...]] = {"MSH": MSH_RULES, "SFT": SFT_RULES}
 
 
-def build_header(assembly: Assembly, plans: dict[str, Plan], software: list[Segment], digest: str, *, message: bool) -> dict[str, Any]:
+def build_header(
+    assembly: Assembly, plans: dict[str, Plan], software: list[Segment], digest: str, *, message: bool
+) -> dict[str, Any]:
     """Build what stands for the message as a whole.
 
     Parameters

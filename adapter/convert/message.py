@@ -20,7 +20,7 @@ from adapter.convert.rules import Plan, Rule, compile_rules
 from adapter.convert.senders import sender_names
 from adapter.fhir.bundle import Entry
 from adapter.fhir.context import ObservationContext
-from adapter.hl7v2.grouping import Grouped, Order, PatientResult, group
+from adapter.hl7v2.grouping import Order, PatientResult, group
 from adapter.hl7v2.message import Message, Segment
 from adapter.issues import Issue, reject
 from adapter.tables.index import Tables

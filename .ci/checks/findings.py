@@ -1,0 +1,38 @@
+"""Read what the independent checkers said; every error fails, but those of the reviewed list `accepted_findings.csv`.
+
+Usage: findings.py LINT_OUTPUT FILE_LIST. The number of checked files must be the number of files given.
+"""
+
+import csv
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+ACCEPTED = Path(__file__).with_name("accepted_findings.csv")
+
+
+def main(lint: str, listing: str) -> int:
+    with ACCEPTED.open(newline="", encoding="utf-8") as file:
+        accepted = [(row["engine"], re.compile(row["pattern"])) for row in csv.DictReader(file)]
+    expected = Path(listing).read_text(encoding="utf-8").count("\0")
+    text = Path(lint).read_text(encoding="utf-8", errors="replace")
+    checked = sum(int(good) + int(bad) for good, bad in re.findall(r"^(\d+) passed, (\d+) failed$", text, re.M))
+    current, open_findings, accepted_count = "", Counter(), 0
+    for line in text.splitlines():
+        if line.startswith("FAIL "):
+            current = Path(line[5:]).name
+        elif line.startswith("   ") and current:
+            engine, message = line[3:11].strip(), line[12:]
+            if any(engine == name and pattern.search(message) for name, pattern in accepted):
+                accepted_count += 1
+            else:
+                open_findings[f"{engine}: {re.sub(r'[0-9a-f-]{36}|[0-9]+', '#', message)} (first in {current})"] += 1
+    for finding, count in open_findings.most_common(40):
+        print(f"FAULT {count} x {finding}")
+    print(f"{checked} files checked of {expected}; {accepted_count} accepted findings; {sum(open_findings.values())} open findings")
+    return int(bool(open_findings) or checked != expected or not expected)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,101 @@
+"""Make the generated pages of docs/ from the declarations that run: issues, command line, mapping, table columns.
+
+`make docs` writes them; a test and the gate fail when a page is stale.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from typer.main import get_command
+
+from adapter.cli import app
+from adapter.convert.message import all_rules
+from adapter.convert.rules import Rule
+from adapter.issues import CATALOGUE
+from adapter.tables.reference import reference
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+MADE = "<!-- made by tools/make_docs.py; change the source, not this page -->\n"
+
+
+def issues_page() -> str:
+    """Every issue of the catalogue."""
+    lines = ["# Issues", "", MADE, "What can go wrong, from the catalogue in `adapter/issues.py`. An issue names a row by its slug and says where", "it happened. Severity: *error*, the message or a value of it did not go the normal way; *warning*, a person should look;", "*information*, said for completeness.", ""]
+    for severity in ("error", "warning", "information"):
+        lines += [f"## {severity}", "", "| slug | what it means | what to do |", "|---|---|---|"]
+        lines += [
+            f"| `{kind.slug}` | {kind.meaning.replace('|', chr(92) + '|')} | {kind.action.replace('|', chr(92) + '|')} |"
+            for kind in sorted(CATALOGUE.values(), key=lambda kind: kind.slug)
+            if kind.severity == severity
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _function(rule: Rule) -> str:
+    if rule.drop:
+        return f"*dropped*: {rule.drop}"
+    function = rule.value or rule.build
+    name = getattr(function, "__name__", "").strip("_").replace("_", " ")
+    return f"{name}{f', table {rule.table}' if rule.table else ''}"
+
+
+def mapping_page() -> str:
+    """Every rule of the conversion."""
+    lines = ["# Mapping", "", MADE, "Each field of each segment and where it goes, from the rules that run (`adapter/convert/`). *Repeats*: `each`, every repetition makes", "an element; `first`, FHIR allows one, the others are reported; `whole`, the rule sees all repetitions. Numbers such as A12 are", "open points of the HL7 v2-to-FHIR guide; `docs/architecture.md` says how they were decided.", ""]
+    for name, rules in sorted(all_rules().items()):
+        lines += [f"## {name}", "", "| field | target | how | repeats | note |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {rule.source} | {f'`{rule.target}`' if rule.target else ''} | {_function(rule)} | {'' if rule.drop else rule.repeats} | {rule.note} |".replace(" || ", " / ")
+            for rule in rules
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def command_page() -> str:
+    """The help of every command, as it prints."""
+    import click
+
+    lines = ["# Command line", "", MADE]
+
+    def add(command: click.Command, path: str, parent: click.Context | None) -> None:
+        context = click.Context(command, info_name=path.split()[-1], parent=parent, max_content_width=100, terminal_width=100)
+        lines.extend([f"## {path}", "", "```", command.get_help(context), "```", ""])
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                assert found is not None
+                add(found, f"{path} {name}", context)
+
+    add(get_command(app), "b2m-adapter", None)
+    return "\n".join(lines)
+
+
+PAGES = {
+    "issues.md": issues_page,
+    "mapping.md": mapping_page,
+    "cli.md": command_page,
+    "tables.md": reference,
+}
+
+
+def main() -> int:
+    """Write the pages; with --check say which are stale and fail."""
+    stale = []
+    for name, make in PAGES.items():
+        text = make().rstrip() + "\n"
+        path = DOCS / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    if stale:
+        print(("stale: " if "--check" in sys.argv else "written: ") + ", ".join(stale))
+    return int(bool(stale) and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
