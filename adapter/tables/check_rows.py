@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
-from itertools import combinations
+from itertools import chain, combinations
 from typing import TypeVar
 
 from adapter.tables.columns import CODES, LOINC, PROPERTIES, RANGES, SENDERS, WINDOWS
@@ -170,13 +170,14 @@ def check_windows(sheet: Sheet) -> Iterator[Fault]:
     for row in rows:
         if row.low is not None and row.high is not None and row.low > row.high:
             yield Fault("low-above-high", *origins[row.id], "low", f"{row.low} is above {row.high}.", "Exchange or correct them.")
-    for one, other in _ties(rows, lambda row: row[1:4], lambda row: row[4:]):
+    by_code, others = [row for row in rows if row.loinc], [row for row in rows if not row.loinc]
+    for one, other in chain.from_iterable(_ties(group, lambda row: row[1:4], lambda row: row[4:]) for group in (by_code, others)):
         what = f"row {one.id!r} is equally specific; both can fit the same result."
         yield Fault("tie", *origins[other.id], "", what, "Add a row that fits both more exactly.")
 
 
 def window_for(windows: Iterable[WindowRow], loinc: LoincRow, specimen: str = "") -> WindowRow | None:
-    """Most specific window of a LOINC code.
+    """Most specific window of a LOINC code; one that names the code comes before any other.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ def window_for(windows: Iterable[WindowRow], loinc: LoincRow, specimen: str = ""
         for row in windows
         if row.loinc in ("", loinc.loinc) and row.specimen in specimens and row.property in ("", loinc.property)
     ]
-    return max(fitting, key=lambda row: sum(map(bool, row[1:4])), default=None)
+    return max(fitting, key=lambda row: (bool(row.loinc), sum(map(bool, row[1:4]))), default=None)
 
 
 def loinc_rows(sheets: dict[str, Sheet]) -> dict[str, LoincRow]:

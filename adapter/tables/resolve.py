@@ -276,6 +276,9 @@ def _unmapped(search: _Search, codings: Sequence[tuple[str, Coding]]) -> Resolut
         return search.fails(
             "code-unmapped", f"rows have this code or name, but none fits sender, specimen and unit: {', '.join(known)}"
         )
+    others = [row.id for system, coding in codings if system != LOINC_SYSTEM for _, row in tables.codes.get(coding.code, ())]
+    if others:
+        search.step(f"rows of other senders or systems have this code: {', '.join(others)}")
     if any(tables.telling_names.search(fold(name)) for name in names):
         search.step("a known name stands within the name")
         return search.fails("code-unmapped", "a name that a pack knows stands within the name of the test")
