@@ -100,30 +100,34 @@ class Pipeline:
         form = self.settings.to or "transaction"
         if form == "ndjson":
             resources = ndjson(conversion.entries)
-            self._validate(resources, issues)
+            self._validate(resources, "output-invalid")
             lines = [dumps(resource) for resource in resources]
         else:
             whole = bundle(conversion.entries, form, **conversion.envelope)
-            self._validate([whole], issues)
+            self._validate([whole], "output-invalid")
             lines = [dumps(whole)]
         return Outcome("converted", data, lines, issues, len(conversion.observations))
 
     def _fhir(self, data: bytes) -> Outcome:
-        found = read_fhir(data)
+        found = read_fhir(data, validate=self.settings.validate != "off")
         issues = found.issues
         if self.settings.only and not any(self._enricher.recognises(context) for context in found.observations):
             return Outcome("unselected", data, issues=issues)
+        if found.sealed:
+            # a signature covers the text: what is one line already leaves byte for byte
+            return Outcome("converted", data, [dumps(found.resource) if b"\n" in data else data.strip()], issues)
+        if self.settings.validate == "full":
+            self._validate([found.resource], "fhir-invalid")
         for context in found.observations:
             issues += self._enricher.enrich(context)
         resources = [found.resource]
-        if self.settings.to is not None and not found.sealed:
+        if self.settings.to is not None:
             entries = entries_of(found.resource)
             resources = ndjson(entries) if self.settings.to == "ndjson" else [bundle(entries, self.settings.to)]
-        if not found.sealed:
-            self._validate(resources, issues)
+        self._validate(resources, "output-invalid")
         return Outcome("converted", data, [dumps(resource) for resource in resources], issues, len(found.observations))
 
-    def _validate(self, resources: list[dict[str, Any]], issues: list[Issue]) -> None:
+    def _validate(self, resources: list[dict[str, Any]], slug: str) -> None:
         """Stop what is not valid FHIR: it must never leave as if it were good."""
         mode = self.settings.validate
         if mode == "off":
@@ -132,11 +136,12 @@ class Pipeline:
         if mode == "full":
             from adapter.fhir.full_validation import full_faults as check
         for resource in resources:
-            faults = check(resource)
+            # unknown elements that came in were reported when they were read; we never make any ourselves
+            faults = check(resource, unknown_allowed=True)
             if faults:
                 path, reason = faults[0]
                 more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-                raise reject("output-invalid", path, reason + more)
+                raise reject(slug, path, reason + more)
 
     def _selected(self, message: Message) -> bool:
         """Tell whether a pack of `--only` may know one of the results: never narrower than the resolver."""

@@ -116,9 +116,10 @@ def run_filter(settings: Settings, options: FilterOptions) -> int:
     try:
         with ExitStack() as stack:
             sink = _Sink(options, stack, tally)
-            for outcome in _outcomes(tables, settings, options):
+            stream_issues: list[Issue] = []
+            for outcome in _outcomes(tables, settings, options, stream_issues):
                 sink.take(outcome)
-            sink.finish()
+            sink.finish(stream_issues)
     except BrokenPipeError:
         # the reader has had enough (`| head`): end quietly, and keep the interpreter from flushing into the closed pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -132,8 +133,8 @@ def run_filter(settings: Settings, options: FilterOptions) -> int:
     return tally.status(options.fail_on)
 
 
-def _outcomes(tables: Tables, settings: Settings, options: FilterOptions) -> Iterator[Outcome]:
-    messages = _messages(settings, options)
+def _outcomes(tables: Tables, settings: Settings, options: FilterOptions, stream_issues: list[Issue]) -> Iterator[Outcome]:
+    messages = _messages(settings, options, stream_issues)
     if options.jobs == 1:
         pipeline = Pipeline(tables, settings)
         return map(pipeline, messages)
@@ -142,15 +143,23 @@ def _outcomes(tables: Tables, settings: Settings, options: FilterOptions) -> Ite
     return convert_in_workers(settings, messages, options.jobs)
 
 
-def _messages(settings: Settings, options: FilterOptions) -> Iterator[RawMessage]:
+def _messages(settings: Settings, options: FilterOptions, stream_issues: list[Issue]) -> Iterator[RawMessage]:
     force = {"": None, "er7": "er7", "fhir": "json"}[options.source]
     for path in options.files or (Path("-"),):
         intake = Intake(limit=settings.limit, force=force)
         for block in _blocks(path):
             yield from intake.feed(block)
+            _stream_issues(intake, stream_issues)
             # what is done leaves before the next block is waited for: an engine may feed one message at a time
             sys.stdout.buffer.flush()
         yield from intake.finish()
+        _stream_issues(intake, stream_issues)
+
+
+def _stream_issues(intake: Intake, taken: list[Issue]) -> None:
+    """Take what the intake noticed about the stream itself, such as a wrong count of a batch."""
+    taken += intake.issues
+    intake.issues.clear()
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -206,7 +215,9 @@ class _Sink:
             if not outcome.source.endswith((b"\r", b"\n")):
                 self.unselected.write(b"\r")
 
-    def finish(self) -> None:
+    def finish(self, stream_issues: Iterable[Issue]) -> None:
+        self.number = 0
+        self._issues(stream_issues)
         self.out.flush()
 
     def _issues(self, issues: Iterable[Issue]) -> None:
@@ -231,7 +242,8 @@ class _Sink:
         where = f" at {issue.place}" if issue.place else ""
         detail = f": {issue.detail}" if issue.detail else ""
         value = f" [{issue.value!r}]" if self.options.show_phi and issue.value else ""
-        return f"message {self.number}: {issue.severity} {issue.slug}{where}{detail}{value}. {issue.kind.action}"
+        whose = f"message {self.number}" if self.number else "input"
+        return f"{whose}: {issue.severity} {issue.slug}{where}{detail}{value}. {issue.kind.action}"
 
     def _reject(self, outcome: Outcome) -> None:
         if self.options.rejects is None:
