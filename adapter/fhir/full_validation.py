@@ -121,7 +121,8 @@ def _value_faults(value: Any, path: str) -> Iterator[Fault]:
         return
     if not isinstance(value, dict):
         return
-    if value.keys() == {"id"}:
+    # `_given` and the like belong to a value beside them: an id alone is content there.
+    if value.keys() == {"id"} and not path.rpartition(".")[2].startswith("_"):
         yield path, "has neither value nor content (ele-1)"
     if isinstance(value.get("reference"), str) and not _well_formed(value["reference"]):
         yield f"{path}.reference", "is no well-formed UUID or OID"

@@ -56,6 +56,7 @@ def test_a_broken_invariant_is_found_at_its_place(more, place):
         {"effectivePeriod": {"start": "2026-02-02", "end": "2026"}},
         {"valueRange": {"low": {"value": 5, "unit": "ug/L"}, "high": {"value": 1, "unit": "mg/L"}}},
         {"contained": [{"resourceType": "Specimen", "id": "s"}], "specimen": {"reference": "#s"}},
+        {"issued": "2026-02-02T00:00:00Z", "_issued": {"id": "x"}},
     ],
 )
 def test_a_valid_observation_passes(more):

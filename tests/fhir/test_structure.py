@@ -152,7 +152,10 @@ VALID = {
     "required code replaced by an extension": observation(
         status=ABSENT, _status={"extension": [{"url": EXTENSION, "valueCode": "unknown"}]}
     ),
-    "padded array": {"resourceType": "Patient", "name": [{"given": [None, "A"], "_given": [{"id": "1"}, None]}]},
+    "padded array": {
+        "resourceType": "Patient",
+        "name": [{"given": [None, "A"], "_given": [{"extension": [{"url": EXTENSION, "valueCode": "x"}]}, None]}],
+    },
     "resource type that laboratories do not send": {
         "resourceType": "Procedure",
         "status": "completed",
