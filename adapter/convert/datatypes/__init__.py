@@ -5,7 +5,7 @@ structure that nobody changes afterwards (it may be remembered and shared), a `P
 What a function cannot place in a FHIR element it keeps: the text as sent goes into an `originalText` extension.
 
     codes        CWE, CE, CNE, CF, ID, IS   CodeableConcept, Coding, code
-    identifiers  CX, EI, EIP, HD, and the identifier in XON and XCN
+    identifiers  CX, EI, EIP, HD
     names        XPN, PN, FN, and the name in XCN and CNN
     contacts     XAD, SAD, XTN
     times        TS, DTM, DT, TM, DR

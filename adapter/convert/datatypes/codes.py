@@ -127,7 +127,10 @@ def _coding(parts: list[str], place: tuple[int, int, int], environment: Environm
     first, version, oid = place
     code, display, name = parts[first : first + 3]
     found: dict[str, Any] = {}
-    if name or code or parts[oid]:
+    uri = environment.tables.coding_systems.get(name.upper()) if name else None
+    if uri is not None and not parts[oid]:
+        found["system"] = uri
+    elif name or code or parts[oid]:
         _set_system(found, name, parts[oid], environment, first)
     if parts[version]:
         found["version"] = parts[version]
@@ -298,7 +301,7 @@ def mapped_concept(table: str) -> DatatypeFunction:
             if source is None:
                 continue
             if belongs and row is None:
-                environment.fault("code-not-mapped", str(place[0] + 1), detail=f"table {table}", value=parts[place[0]])
+                environment.fault("code-not-mapped", str(place[0] + 1), f"table {table[:4]}", parts[place[0]])
                 row = rows.get("*")
             if row is not None and row.target:
                 target = _target_coding(row)
@@ -313,19 +316,66 @@ def mapped_concept(table: str) -> DatatypeFunction:
     return concept_by_map
 
 
-@cache
-def mapped_code(table: str, *, report: bool = True) -> DatatypeFunction:
-    """Make the function that gives a FHIR `code` by a code map.
-
-    The code as sent is kept in the `alternate-codes` extension whenever the FHIR code does not say the same: where the map
-    is not one to one, where the map does not have the code, and where the text says more than the code.
+def read_code(table: str, text: str, environment: Environment, component: str = "") -> str | Primitive | None:
+    """Translate a code that stands in a component of a field; `mapped_code` is the same for a whole field.
 
     Parameters
     ----------
     table : str
         Name of the code map: `0085`, `0190-use`.
-    report : bool
-        Whether a code that the map does not have is reported (`code-not-mapped`).
+    text : str
+        ID, IS or CWE in ER7.
+    environment : Environment
+        Surroundings.
+    component : str
+        Where the text stands, for faults.
+
+    Returns
+    -------
+    str, Primitive or None
+        FHIR code; with the code as sent where the FHIR code does not say the same; None when nothing is valued.
+    """
+    rows: Rows = environment.tables.vocabulary.get(table, {})
+    row = rows.get(text)
+    if row is not None and row.target and row.equivalence in _EXACT:
+        return row.target
+    parts = components(text, _SIZE)
+    found: CodeRow | None = None
+    sources: list[dict[str, Any]] = []
+    unknown = ""
+    for place in _TRIPLETS:
+        source, row, belongs = _source_coding(parts, place, table, rows, environment)
+        if source is not None:
+            sources.append(source)
+        if row is None and belongs:
+            unknown = unknown or parts[place[0]]
+        elif row is not None and row.target and found is None:
+            found = row
+    concept = _concept(parts, sources, text)
+    if concept is None:
+        return None
+    if found is None:
+        if unknown:
+            environment.fault("code-not-mapped", component, f"table {table[:4]}", unknown)
+        found = rows.get("*")
+    elif found.equivalence in _EXACT and concept.keys() == {"coding"} and len(sources) == 1 and sources[0].keys() <= _CODE_ONLY:
+        return found.target
+    kept = {"url": ALTERNATE_CODES, "valueCodeableConcept": concept}
+    return Primitive(found.target if found is not None and found.target else None, (kept,))
+
+
+@cache
+def mapped_code(table: str) -> DatatypeFunction:
+    """Make the function that gives a FHIR `code` by a code map.
+
+    The code as sent is kept in the `alternate-codes` extension whenever the FHIR code does not say the same: where the map
+    is not one to one, where it has no target for the code, and where the text says more than the code. A code that the map
+    does not name is reported (`code-not-mapped`).
+
+    Parameters
+    ----------
+    table : str
+        Name of the code map: `0085`, `0190-use`.
 
     Returns
     -------
@@ -334,34 +384,29 @@ def mapped_code(table: str, *, report: bool = True) -> DatatypeFunction:
     """
 
     def code_by_map(text: str, environment: Environment) -> str | Primitive | None:
-        rows: Rows = environment.tables.vocabulary.get(table, {})
-        row = rows.get(text)
-        if row is not None and row.target and row.equivalence in _EXACT:
-            return row.target
-        parts = components(text, _SIZE)
-        found: CodeRow | None = None
-        sources: list[dict[str, Any]] = []
-        unmapped = ""
-        for place in _TRIPLETS:
-            source, row, belongs = _source_coding(parts, place, table, rows, environment)
-            if source is not None:
-                sources.append(source)
-            if row is None and belongs:
-                unmapped = unmapped or parts[place[0]]
-            found = found or (row if row is not None and row.target else None)
-        concept = _concept(parts, sources, text)
-        if concept is None:
-            return None
-        if found is None:
-            if report:
-                environment.fault("code-not-mapped", detail=f"table {table}", value=unmapped or text)
-            found = rows.get("*")
-        elif (
-            len(sources) == 1 and found.equivalence in _EXACT and sources[0].keys() <= _CODE_ONLY and concept.keys() == {"coding"}
-        ):
-            return found.target
-        kept = ({"url": ALTERNATE_CODES, "valueCodeableConcept": concept},)
-        return Primitive(found.target if found is not None and found.target else None, kept)
+        return read_code(table, text, environment)
 
     code_by_map.__qualname__ = f"mapped_code({table!r})"
     return code_by_map
+
+
+def alternate_code(table: str, code: str, environment: Environment) -> tuple[dict[str, Any], ...]:
+    """Make the extension that keeps a code of a HL7 table beside the FHIR code.
+
+    Parameters
+    ----------
+    table : str
+        Name of the code map or table.
+    code : str
+        The code, clean.
+    environment : Environment
+        Gives the URI of the table.
+
+    Returns
+    -------
+    tuple of dict
+        One `alternate-codes` extension, as `Primitive` wants it.
+    """
+    _, uri = _own_system(table, environment)
+    source = {"system": uri, "code": code} if uri else {"code": code}
+    return ({"url": ALTERNATE_CODES, "valueCodeableConcept": {"coding": [source]}},)

@@ -1,4 +1,4 @@
-"""CX, EI, EIP, HD and the identifiers inside XON and XCN -> Identifier.
+"""CX, EI, EIP and HD -> Identifier. The identifiers of XON and XCN are a CX in another order and made by `parties.py`.
 
 `Identifier.system` is a URI or absent (A04, A05): table 0363 (assigning authorities: OIDs, and namespaces that a site adds)
 first, then the universal id of the HD (ISO, UUID, GUID, URI), then the sender's `identifier_base` with the namespace. A bare
@@ -280,57 +280,3 @@ def identifiers_eip(text: str, environment: Environment) -> list[dict[str, Any]]
     """
     both = (identifier_eip_placer(text, environment), identifier_eip_filler(text, environment))
     return [found for found in both if found is not None]
-
-
-def identifier_xon(text: str, environment: Environment) -> dict[str, Any] | None:
-    """XON -> Identifier of the organisation: XON.10, else XON.3 (v2-to-FHIR XON[Organization]).
-
-    Name (XON.1) and name type (XON.2) are not the identifier's and left to the caller. What else has no element keeps the text.
-
-    Parameters
-    ----------
-    text : str
-        One repetition in ER7.
-    environment : Environment
-        Surroundings.
-
-    Returns
-    -------
-    dict or None
-        Identifier; None when no part of it is valued.
-    """
-    raw = text.split("^")
-    raw += [""] * (10 - len(raw))
-    number, digit, value = leaf(raw[2]), leaf(raw[3]), leaf(raw[9])
-    found = _identifier(value or number, authority(raw[5], environment), environment, "6", _type(raw[6], environment, "7"))
-    parts = components(text)
-    if any_valued(parts, (5, 8, 9, *range(11, 30))) or (value and number and value != number):
-        keep(found, text)
-    _add_check_digit(found, digit)
-    return found or None
-
-
-def identifier_xcn(text: str, environment: Environment) -> dict[str, Any] | None:
-    """XCN -> Identifier of the person (v2-to-FHIR XCN[Practitioner]).
-
-    Parameters
-    ----------
-    text : str
-        One repetition in ER7.
-    environment : Environment
-        Surroundings.
-
-    Returns
-    -------
-    dict or None
-        Identifier; None when no part of it is valued. The assigning facility, jurisdiction and agency, the source table and the
-        check digit scheme keep the text.
-    """
-    raw = text.split("^")
-    raw += [""] * (14 - len(raw))
-    value, digit = leaf(raw[0]), leaf(raw[10])
-    found = _identifier(value, authority(raw[8], environment), environment, "9", _type(raw[12], environment, "13"))
-    if any_valued(components(text), (8, 12, 14, 22, 23, 24, 25)):
-        keep(found, text)
-    _add_check_digit(found, digit)
-    return found or None
