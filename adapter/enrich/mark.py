@@ -13,14 +13,15 @@ from adapter.fhir.canonical import MARK
 
 RULES: dict[str, str] = {
     "code-resolved": "The LOINC coding was found for the sender's code or name.",
-    "value-canonical": "The quantity was converted into the canonical unit of the LOINC code; the quantity as sent is its translation.",
-    "value-translation": "The quantity stays as sent; the canonical quantity is its translation.",
+    "value-canonical": "The quantity was converted into the canonical unit of the LOINC code; its translation is as sent.",
+    "value-translation": "The quantity stays as sent; its translation is in the canonical unit of the LOINC code.",
     "unit-normalised": "The unit as sent is a spelling of this UCUM unit.",
     "unit-of-sender": "The result has no unit; this is the unit of the sender's row.",
     "range-bounds": "The bounds were read from the text of the reference range.",
     "range-converted": "The bounds were converted together with the value; the text names the unit as sent.",
     "range-from-table": "No reference range was sent; this is the laboratory's range of the table.",
     "interpretation-computed": "No flag was sent; this one follows from the value and the reference range.",
+    "value-absent": "The result has no value, and no reason was sent.",
 }
 """Every rule of this room and what it says."""
 

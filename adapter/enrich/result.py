@@ -1,0 +1,93 @@
+"""One result on its way through enrichment: the FHIR element, what is known about it, and what was noticed and changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from adapter.config import Settings
+from adapter.fhir.context import ObservationContext
+from adapter.issues import Issue
+from adapter.tables.index import Pack, Tables
+from adapter.tables.lookups import Step
+from adapter.tables.rows import LoincRow
+
+_OBX_FIELDS = {"code": "3", "value": "5", "unit": "6", "referenceRange": "7", "interpretation": "8"}
+
+
+class Change(NamedTuple):
+    """One thing that enrichment added or changed.
+
+    Parameters
+    ----------
+    element : str
+        FHIR path within the Observation, e.g. `referenceRange`.
+    rule : str
+        One of `mark.RULES`.
+    row : str
+        Id of the table row; empty where none takes part.
+    steps : tuple of Step
+        The look-ups that led there. They hold sent text: for explanations only.
+    """
+
+    element: str
+    rule: str
+    row: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+class Specimen(NamedTuple):
+    """What the tables know about the specimen; empty where they do not."""
+
+    axis: str = ""
+    timing: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """A result that is being enriched.
+
+    Parameters
+    ----------
+    element : dict
+        The Observation, or a copy of one of its components: both have `code`, `value[x]`, `referenceRange`, `interpretation`.
+    context : ObservationContext
+        What is known around it.
+    tables : Tables
+        Tables in force.
+    settings : Settings
+        Settings of the run.
+    specimen : Specimen
+        Axis and timing of the specimen.
+    path : str
+        Path of the element within the Observation: empty, or `component[1].`.
+    loinc, pack : LoincRow, Pack or None
+        What the code is; None until it is known.
+    issues, changes : list
+        What was noticed and changed.
+    """
+
+    element: dict[str, Any]
+    context: ObservationContext
+    tables: Tables
+    settings: Settings
+    specimen: Specimen
+    path: str = ""
+    loinc: LoincRow | None = None
+    pack: Pack | None = None
+    issues: list[Issue] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def report(self, slug: str, part: str, detail: str = "", value: str = "") -> None:
+        """Report an issue at a part of the result: `code`, `value`, `unit`, `referenceRange` or `interpretation`."""
+        place = self.context.place
+        if place.startswith("OBX"):
+            place = f"{place}-{_OBX_FIELDS[part]}"
+        else:
+            name = "valueQuantity.unit" if part == "unit" else "valueQuantity" if part == "value" else part
+            place = f"{place}.{self.path}{name}" if place else f"{self.path}{name}"
+        self.issues.append(Issue(slug, place, detail, value))
+
+    def changed(self, part: str, rule: str, row: str = "", steps: tuple[Step, ...] = ()) -> None:
+        """Note what was added or changed and why."""
+        self.changes.append(Change(self.path + part, rule, row, steps))
