@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import Rows
+from table_sets import Rows
 
 from adapter.tables.layers import Fault
 from adapter.tables.loinc import is_loinc, is_spreadsheet_date
@@ -13,9 +13,11 @@ from adapter.tables.loinc import is_loinc, is_spreadsheet_date
 FaultsOf = Callable[[Rows], list[Fault]]
 
 RANGE = {
-    "id": "rg", "laboratory": "acme", "loinc": "1952-1", "low": "0.8", "high": "2.4", "unit": "mg/L", "certainty": "V", "default": "yes",
+    "id": "rg", "laboratory": "acme", "loinc": "1952-1", "low": "0.8", "high": "2.4", "unit": "mg/L", "certainty": "V",
+    "default": "yes",
 }  # fmt: skip
 CODE = {"id": "c", "sender_application": "APP", "code": "B", "loinc": "1952-1"}
+ATOM = {"id": "a-9", "code": "q", "kind": "base", "metric": "no"}
 EN_DASH = "\N{EN DASH}"
 
 
@@ -56,9 +58,9 @@ def test_all_faults_come_at_once(faults_of: FaultsOf) -> None:
         ("common/units", {"id": "u-3", "spelling": "x\ny", "ucum": "g"}, "control-character", "spelling"),
         ("common/units_refused", {"id": "r-3", "spelling": "mg/L", "reason": "r"}, "tie", "spelling"),
         ("common/ucum_prefixes", {"id": "p-9", "code": "k", "factor": "1e3"}, "bad-decimal", "factor"),
-        ("common/ucum_atoms", {"id": "a-9", "code": "q", "kind": "derived", "metric": "no", "definition": "z"}, "bad-unit", "definition"),
-        ("common/ucum_atoms", {"id": "a-9", "code": "q", "kind": "odd", "metric": "no"}, "bad-choice", "kind"),
-        ("common/ucum_atoms", {"id": "a-9", "code": "q", "kind": "base", "metric": "maybe"}, "bad-choice", "metric"),
+        ("common/ucum_atoms", ATOM | {"kind": "derived", "definition": "z"}, "bad-unit", "definition"),
+        ("common/ucum_atoms", ATOM | {"kind": "odd"}, "bad-choice", "kind"),
+        ("common/ucum_atoms", ATOM | {"metric": "maybe"}, "bad-choice", "metric"),
         ("common/laboratories", {"id": "l-9", "laboratory": "acme"}, "empty-cell", "identifier or name"),
         ("common/senders", {"id": "s-9", "laboratory": "nobody"}, "unknown-laboratory", "laboratory"),
         ("pack/codes", CODE | {"loinc": "Jan-52"}, "spreadsheet-date", "loinc"),

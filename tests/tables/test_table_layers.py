@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from conftest import Rows, with_rows, write
+from table_sets import Rows, with_rows, write
 
 from adapter.tables.columns import FILE_KINDS
 from adapter.tables.layers import content_hash, read_layers
