@@ -288,6 +288,20 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "103",
     ),
     (
+        "value-type-misused",
+        "information",
+        "The value does not follow its OBX-2 type, but its meaning is certain; it was read by what it says.",
+        "Nothing to do; the sender should send SN for a comparator, and SN in its components.",
+        "102",
+    ),
+    (
+        "value-type-as-text",
+        "information",
+        "FHIR has no value type for this OBX-2 type; the value was kept as text, as sent.",
+        "Nothing to do.",
+        "0",
+    ),
+    (
         "value-not-converted",
         "warning",
         "The value does not fit its type; it was kept as text.",
@@ -386,6 +400,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "The resource has an element that FHIR R4 does not know; it was kept.",
         "Check the FHIR version of the sender.",
         "0",
+    ),
+    (
+        "message-header-missing",
+        "error",
+        "A message Bundle was asked for, but the FHIR input has no MessageHeader; none was invented and the input was rejected.",
+        "Use --to transaction or --to collection for such input.",
+        "101",
     ),
     (
         "signed-bundle",

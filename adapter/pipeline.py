@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from adapter.config import Settings
+from adapter.config import OutputForm, Settings
 from adapter.convert.message import Converter
 from adapter.enrich.enricher import Enricher
 from adapter.fhir.bundle import bundle, entries_of, ndjson
@@ -122,8 +122,7 @@ class Pipeline:
             issues += self._enricher.enrich(context)
         resources = [found.resource]
         if self.settings.to is not None:
-            entries = entries_of(found.resource)
-            resources = ndjson(entries) if self.settings.to == "ndjson" else [bundle(entries, self.settings.to)]
+            resources = _reshape(found.resource, self.settings.to)
         self._validate(resources, "output-invalid")
         return Outcome("converted", data, [dumps(resource) for resource in resources], issues, len(found.observations))
 
@@ -159,6 +158,17 @@ class Pipeline:
             return ""
         row = self.tables.sender(hd_names(fields[2]), hd_names(fields[3]))
         return row.charset if row is not None else ""
+
+
+def _reshape(resource: dict[str, Any], form: OutputForm) -> list[dict[str, Any]]:
+    """Give FHIR input another form; what identifies a Bundle stays with it."""
+    entries = entries_of(resource)
+    if form == "ndjson":
+        return ndjson(entries)
+    if form == "message" and not any(entry.resource["resourceType"] == "MessageHeader" for entry in entries):
+        raise reject("message-header-missing", resource["resourceType"])
+    whole = resource if resource["resourceType"] == "Bundle" else {}
+    return [bundle(entries, form, identifier=whole.get("identifier"), timestamp=whole.get("timestamp", ""))]
 
 
 def _internal_error(failure: Exception) -> Issue:
