@@ -56,6 +56,10 @@ class Assembly:
     patient_reference: dict[str, str] | None = None
     patient_key: str = ""
     encounter_reference: dict[str, str] | None = None
+    #: performers by the text of OBX-15, 16, 23, 24, 25: the same from result to result
+    performers: dict[tuple[str, ...], list[dict[str, str]]] = field(default_factory=dict)
+    #: how often a result of one key has been met
+    occurrences: dict[tuple[str, ...], int] = field(default_factory=dict)
 
     def report(
         self, slug: str, segment: Segment | None = None, number: int = 0, component: str = "", detail: str = "", value: str = ""

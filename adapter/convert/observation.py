@@ -1,0 +1,315 @@
+"""OBX -> Observation: its identity, and what the order adds to the rules of the segment (subject, specimen, time).
+
+A result is found again by its instance identifier (OBX-21), else by patient, report, code, sub-id and its ordinal among the
+results of one code and sub-id in the message (A41). Where several results differ by the ordinal only and one of them is a
+correction, nobody can say which one of the earlier results it corrects: they are created anew for this message and reported
+(`identity-ambiguous`), never written over another result. Conditional requests always use the identifier made from this key:
+OBX-21 may recur for another patient.
+
+This is the hot path. The rules (`observation_rules`) give what depends on one field; `_complete` adds the rest.
+
+Mapping: v2-to-FHIR ORU_R01 rows 55 to 69 and 78.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from adapter.convert.assembly import Assembly, Policy
+from adapter.convert.datatypes.identifiers import identifiers_eip
+from adapter.convert.datatypes.quantities import DATA_ABSENT_REASON
+from adapter.convert.datatypes.text import components, leaf, put
+from adapter.convert.datatypes.times import date_time, period
+from adapter.convert.environment import Environment
+from adapter.convert.notes import build_notes
+from adapter.convert.observation_rules import RULES
+from adapter.convert.observation_value import complete_absent_reason, has_value
+from adapter.convert.order_context import OrderContext
+from adapter.convert.performers import add_participant
+from adapter.convert.rules import Plan, apply_rules
+from adapter.fhir.context import ObservationContext
+from adapter.hl7v2.grouping import Result
+from adapter.hl7v2.message import Segment, valued
+
+__all__ = ["RULES", "build_observations"]
+
+FURTHER_SPECIMEN = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.specimen"
+
+_NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
+_CORRECTIONS = frozenset("CWD")
+_QUESTIONS = frozenset({"QST", "SCI"})
+
+Specimen = tuple[dict[str, str], dict[str, Any]]
+
+
+#: Code of a result without OBX-3: R4 requires one.
+_NO_CODE = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
+
+
+class Surroundings(NamedTuple):
+    """What all results of one order have in common.
+
+    Parameters
+    ----------
+    category : list of dict
+        Categories by the section of OBR-24 (A21).
+    effective : tuple of (str, Any) or None
+        Element and value for results without OBX-14: OBR-7, or OBR-7 to OBR-8 (A48).
+    ambiguous : frozenset of (str, str)
+        Code and sub-id of several results of which one is a correction.
+    """
+
+    category: list[dict[str, Any]]
+    effective: tuple[str, Any] | None
+    ambiguous: frozenset[tuple[str, str]]
+
+
+def build_observations(assembly: Assembly, plans: dict[str, Plan], context: OrderContext) -> None:
+    """Build the results of an order, those of its specimens too, and append the order's results to its report.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The message being converted; takes the Observations and their contexts for enrichment.
+    plans : dict of str to Plan
+        Compiled rules.
+    context : OrderContext
+        The order with its report, ServiceRequest and specimens.
+    """
+    order = context.order
+    groups = [group for group in order.specimens if group.observations]
+    everything = [*order.observations, *(result for group in groups for result in group.observations)]
+    request = order.request
+    surroundings = Surroundings(
+        _category(assembly, request) if request is not None else [],
+        _effective(assembly, request) if request is not None else None,
+        _ambiguous(assembly, everything),
+    )
+    results = context.report.setdefault("result", []) if order.observations else []
+    for result in order.observations:
+        reference = build_observation(assembly, plans, result, context, surroundings)
+        if result.segment[29].partition("^")[0] not in _QUESTIONS:
+            results.append(reference)
+        elif context.service_request is not None:
+            context.service_request.setdefault("supportingInfo", []).append(reference)
+    if order.observations and not results:
+        del context.report["result"]
+    for group in groups:
+        focus = next(
+            ((reference, resource) for reference, resource, segment in context.specimens if segment is group.segment), None
+        )
+        for result in group.observations:
+            build_observation(assembly, plans, result, context, surroundings, focus)
+
+
+def build_observation(
+    assembly: Assembly,
+    plans: dict[str, Plan],
+    result: Result,
+    context: OrderContext,
+    surroundings: Surroundings,
+    focus: Specimen | None = None,
+) -> dict[str, str]:
+    """Build one Observation.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The message being converted.
+    plans : dict of str to Plan
+        Compiled rules.
+    result : Result
+        OBX with its NTE and PRT.
+    context : OrderContext
+        The order.
+    surroundings : Surroundings
+        What the results of the order have in common.
+    focus : tuple of (reference, Specimen), optional
+        The specimen that a result behind SPM describes.
+
+    Returns
+    -------
+    dict
+        Reference to it.
+    """
+    segment = result.segment
+    observation: dict[str, Any] = {"resourceType": "Observation", "code": _NO_CODE}
+    if surroundings.category:
+        observation["category"] = list(surroundings.category)
+    apply_rules(plans["OBX"], assembly, segment, {"Observation": observation, "DiagnosticReport": context.report})
+    if result.notes:
+        written = build_notes(assembly, plans, result.notes)
+        if written:
+            observation["note"] = written
+    for participant in result.participants:
+        add_participant(assembly, plans, participant, observation)
+    specimen = _complete(assembly, segment, observation, context, surroundings, focus)
+    key, policy = _identity(assembly, segment, observation["status"], context, surroundings)
+    reference = assembly.add(observation, key, policy)
+    assembly.observations.append(
+        ObservationContext(
+            observation,
+            assembly.patient,
+            specimen,
+            _organizations(assembly, observation) or context.organizations,
+            assembly.sender_application,
+            assembly.sender_facility,
+            f"OBX[{segment.number}]",
+            context.report,
+        )
+    )
+    return reference
+
+
+def _complete(
+    assembly: Assembly,
+    segment: Segment,
+    observation: dict[str, Any],
+    context: OrderContext,
+    surroundings: Surroundings,
+    focus: Specimen | None,
+) -> dict[str, Any] | None:
+    """Add what does not stand in the OBX, and what R4 requires; give the specimen."""
+    status = observation.get("status", "unknown")
+    if status == "unknown":
+        observation["status"] = status
+        assembly.report("status-unknown", segment, 11, value=segment[11])
+    if observation["code"] is _NO_CODE:
+        assembly.report("required-field-missing", segment, 3)
+    if "valueQuantity" not in observation and not has_value(observation):
+        complete_absent_reason(assembly, segment, observation)
+    if assembly.patient_reference is not None:
+        observation["subject"] = assembly.patient_reference
+    if assembly.encounter_reference is not None:
+        observation["encounter"] = assembly.encounter_reference
+    if surroundings.effective is not None and "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation:
+        put(observation, *surroundings.effective)
+    if focus is not None:
+        observation["focus"] = [focus[0]]
+    specimens = _specimens_of(assembly, segment, context) if valued(segment[33]) else []
+    if not specimens and focus is not None:
+        specimens = [focus]
+    elif not specimens and len(context.specimens) == 1:
+        specimens = [context.specimens[0][:2]]
+    if not specimens:
+        return None
+    observation["specimen"] = specimens[0][0]
+    for further, _ in specimens[1:]:
+        observation.setdefault("extension", []).append({"url": FURTHER_SPECIMEN, "valueReference": further})
+    return specimens[0][1]
+
+
+def _organizations(assembly: Assembly, observation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the Organizations among the performers."""
+    found = [assembly.resources[performer["reference"]] for performer in observation.get("performer", ())]
+    return [resource for resource in found if resource["resourceType"] == "Organization"]
+
+
+def _category(assembly: Assembly, request: Segment) -> list[dict[str, Any]]:
+    """OBR-24 -> category laboratory, when the section is one of a laboratory (A21)."""
+    row = assembly.environment.tables.vocabulary["0074-category"].get(leaf(request[24].partition("^")[0]))
+    return [{"coding": [{"system": row.system, "code": row.target, "display": row.display}]}] if row is not None else []
+
+
+def _effective(assembly: Assembly, request: Segment) -> tuple[str, Any] | None:
+    """OBR-7, OBR-8 -> when the specimen was taken, for results that say no time themselves (A48).
+
+    Faults of the two fields are reported where the report is built.
+    """
+    start, end = request[7], request[8]
+    if valued(end) and end != start:
+        text = f"{start.partition('^')[0]}^{end.partition('^')[0]}"
+        found = assembly.environment.memo(period)[text][0]
+        return ("effectivePeriod", found) if found is not None else None
+    found = assembly.environment.memo(date_time)[start][0] if valued(start) else None
+    return ("effectiveDateTime", found) if found is not None else None
+
+
+def _entities(text: str) -> list[tuple[str, str]]:
+    """EIP -> number and namespace of the placer's and of the filler's specimen number."""
+    entities = []
+    for half in (text.split("^") + [""])[:2]:
+        parts = components(half, 2, "&")
+        entities.append((parts[0], parts[1]))
+    return entities
+
+
+def _same_specimen(one: str, other: str) -> bool:
+    """Tell whether two EIP name one specimen: a number in common and none that differs."""
+    common = False
+    for (number, namespace), (other_number, other_namespace) in zip(_entities(one), _entities(other), strict=True):
+        if number and other_number:
+            if number != other_number or (namespace and other_namespace and namespace != other_namespace):
+                return False
+            common = True
+    return common
+
+
+def _specimens_of(assembly: Assembly, segment: Segment, context: OrderContext) -> list[Specimen]:
+    """OBX-33 -> the specimens of the order that it names; one that no SPM describes is created with its numbers (A22)."""
+    found: list[Specimen] = []
+    for text in segment[33].split("~"):
+        if not valued(text):
+            continue
+        known = [one[:2] for one in context.specimens if one[2] is not None and _same_specimen(one[2][2], text)]
+        if known:
+            found += known
+            continue
+        identifiers = assembly.value(identifiers_eip, segment, 33, text)
+        if identifiers:
+            resource: dict[str, Any] = {"resourceType": "Specimen", "identifier": list(identifiers)}
+            if assembly.patient_reference is not None:
+                resource["subject"] = assembly.patient_reference
+            reference = assembly.share(resource, (assembly.patient_key, assembly.sender_key, text))
+            found.append((reference, assembly.resources[reference["reference"]]))
+    return found
+
+
+def code_key(text: str, environment: Environment) -> str:
+    """OBX-3 -> what identifies the test: code and system of the first triplet that has a code, else the text."""
+    parts = components(text, 6)
+    if parts[0]:
+        return f"{parts[0]}^{parts[2]}"
+    if parts[3]:
+        return f"{parts[3]}^{parts[5]}"
+    return text.strip()
+
+
+def _place_key(assembly: Assembly, segment: Segment) -> tuple[str, str]:
+    return assembly.environment.memo(code_key)[segment[3]][0], segment[4]
+
+
+def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:
+    """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
+    corrected = {_place_key(assembly, result.segment) for result in results if result.segment[11][:1] in _CORRECTIONS}
+    if not corrected:
+        return frozenset()
+    occurrences = Counter(_place_key(assembly, result.segment) for result in results if not valued(result.segment[21]))
+    return frozenset(key for key in corrected if occurrences[key] > 1)
+
+
+def _identity(
+    assembly: Assembly, segment: Segment, status: str, context: OrderContext, surroundings: Surroundings
+) -> tuple[tuple[str, ...], Policy]:
+    """Give the key of a result and what a transaction does with it."""
+    policy: Policy = "absent" if status in _NOT_FINAL else "update"
+    instance = segment[21]
+    key: tuple[str, ...]
+    if valued(instance):
+        key = (assembly.patient_key, "OBX-21", instance)
+    else:
+        code, sub_id = where = _place_key(assembly, segment)
+        if where in surroundings.ambiguous:
+            assembly.report("identity-ambiguous", segment, 4)
+            header = assembly.message.header
+            key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *context.report_key, code, sub_id)
+            policy = "absent"
+        else:
+            key = (assembly.patient_key, *context.report_key, code, sub_id)
+    ordinal = assembly.occurrences.get(key, 0) + 1
+    assembly.occurrences[key] = ordinal
+    if ordinal > 1 and valued(instance):
+        assembly.report("identity-ambiguous", segment, 21, detail="the instance identifier occurs twice")
+    return (*key, str(ordinal)), policy
