@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from adapter.convert.datatypes.coding_systems import OID, known_system, local_system
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, verbatim
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.rules import Primitive
@@ -23,10 +24,6 @@ from adapter.tables.rows import CodeRow
 
 ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 
-OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
-UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-ABSOLUTE_URI = re.compile(r"(https?://|urn:[a-z0-9][a-z0-9-]*:)\S+")
-_HL7_TABLE = re.compile(r"HL7\d{4}")
 _CODE = re.compile(r"\S+( \S+)*")
 
 # Index of code, version and coding system OID of the three triplets (HL7 v2.7 chapter 2A, CWE).
@@ -42,69 +39,18 @@ _EXACT = frozenset(("", "equal", "equivalent"))
 Rows = Mapping[str, CodeRow]
 
 
-def _known_system(name: str, environment: Environment) -> str | None:
-    """Give the URI that table 0396, or the form of the name itself, has for a coding system."""
-    upper = name.upper()
-    uri = environment.tables.coding_systems.get(upper)
-    if uri is not None:
-        return uri
-    if upper.startswith("HL7"):
-        # A table that 0396 names without a URI has no code system.
-        if _HL7_TABLE.fullmatch(upper) and upper not in environment.tables.vocabulary.get("0396", {}):
-            return "http://terminology.hl7.org/CodeSystem/v2-" + upper[3:]
-    elif ":" in name:
-        return name if ABSOLUTE_URI.fullmatch(name) else None
-    elif "." in name:
-        return "urn:oid:" + name if OID.fullmatch(name) else None
-    elif "-" in name:
-        return "urn:uuid:" + name.lower() if UUID.fullmatch(name) else None
-    return None
-
-
-def uri_part(name: str) -> str:
-    """Percent-encode a name so that it can end a URI."""
-    from urllib.parse import quote
-
-    return quote(name, safe="-._~:@!$'()*+,;=/?")
-
-
-def code_system(name: str, environment: Environment) -> str | None:
-    """Name of a coding system (CWE.3, table 0396) -> URI.
-
-    Parameters
-    ----------
-    name : str
-        The name as sent, decoded.
-    environment : Environment
-        Gives table 0396 and the sender's `local_code_base`.
-
-    Returns
-    -------
-    str or None
-        The URI of table 0396; a HL7 table, an OID, a UUID or a URI as URI; the sender's base with the name; else None.
-    """
-    if not name:
-        return None
-    return _known_system(name, environment) or _local_system(name, environment)
-
-
-def _local_system(name: str, environment: Environment) -> str | None:
-    sender = environment.sender
-    return sender.local_code_base + uri_part(name) if sender is not None and sender.local_code_base else None
-
-
 def _set_system(found: dict[str, Any], name: str, oid: str, environment: Environment, first: int) -> None:
     """Set the system by name and OID (CWE.3, CWE.14); report a code that stays without."""
-    uri = _known_system(name, environment) if name else None
+    uri = known_system(name, environment) if name else None
     kept = ""
     if oid:
-        by_oid = _known_system(oid, environment) if OID.fullmatch(oid) else None
+        by_oid = known_system(oid, environment) if OID.fullmatch(oid) else None
         if uri is None and by_oid is not None:
             uri, kept = by_oid, name
         elif by_oid is None or by_oid != uri:
             kept = oid
     if uri is None:
-        uri = _local_system(name, environment) if name else None
+        uri = local_system(name, environment) if name else None
         if uri is None:
             kept = f"{name} {kept}".strip()
             environment.fault("code-without-system", str(first + 3), name)
@@ -239,7 +185,7 @@ def coded_id(text: str, environment: Environment) -> dict[str, Any] | None:
 def _own_system(table: str, environment: Environment) -> tuple[str, str | None]:
     """Give name and URI of the HL7 table that a code map translates (`0190-type` translates table 0190)."""
     name = "HL7" + table[:4]
-    return name, _known_system(name, environment)
+    return name, known_system(name, environment)
 
 
 def _source_coding(
@@ -251,7 +197,7 @@ def _source_coding(
     own_name, own_uri = _own_system(table, environment)
     row = rows.get(code) if code else None
     if name or parts[place[2]]:
-        belongs = name.upper() == own_name or (own_uri is not None and _known_system(name, environment) == own_uri)
+        belongs = name.upper() == own_name or (own_uri is not None and known_system(name, environment) == own_uri)
         return _coding(parts, place, environment), row if belongs else None, belongs and bool(code)
     if row is None or own_uri is None:
         # Without a row nothing says that the code is of the HL7 table: it stays without system.
@@ -316,7 +262,9 @@ def mapped_concept(table: str) -> DatatypeFunction:
     return concept_by_map
 
 
-def read_code(table: str, text: str, environment: Environment, component: str = "") -> str | Primitive | None:
+def read_code(
+    table: str, text: str, environment: Environment, component: str = "", report: bool = True
+) -> str | Primitive | None:
     """Translate a code that stands in a component of a field; `mapped_code` is the same for a whole field.
 
     Parameters
@@ -329,6 +277,8 @@ def read_code(table: str, text: str, environment: Environment, component: str = 
         Surroundings.
     component : str
         Where the text stands, for faults.
+    report : bool
+        Whether a code that the map does not name is reported here (`code-not-mapped`).
 
     Returns
     -------
@@ -355,7 +305,7 @@ def read_code(table: str, text: str, environment: Environment, component: str = 
     if concept is None:
         return None
     if found is None:
-        if unknown:
+        if unknown and report:
             environment.fault("code-not-mapped", component, f"table {table[:4]}", unknown)
         found = rows.get("*")
     elif found.equivalence in _EXACT and concept.keys() == {"coding"} and len(sources) == 1 and sources[0].keys() <= _CODE_ONLY:
@@ -365,17 +315,18 @@ def read_code(table: str, text: str, environment: Environment, component: str = 
 
 
 @cache
-def mapped_code(table: str) -> DatatypeFunction:
+def mapped_code(table: str, *, report: bool = True) -> DatatypeFunction:
     """Make the function that gives a FHIR `code` by a code map.
 
     The code as sent is kept in the `alternate-codes` extension whenever the FHIR code does not say the same: where the map
-    is not one to one, where it has no target for the code, and where the text says more than the code. A code that the map
-    does not name is reported (`code-not-mapped`).
+    is not one to one, where it has no target for the code, and where the text says more than the code.
 
     Parameters
     ----------
     table : str
         Name of the code map: `0085`, `0190-use`.
+    report : bool
+        Whether a code that the map does not name is reported here (`code-not-mapped`).
 
     Returns
     -------
@@ -384,7 +335,7 @@ def mapped_code(table: str) -> DatatypeFunction:
     """
 
     def code_by_map(text: str, environment: Environment) -> str | Primitive | None:
-        return read_code(table, text, environment)
+        return read_code(table, text, environment, report=report)
 
     code_by_map.__qualname__ = f"mapped_code({table!r})"
     return code_by_map

@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from adapter.convert.datatypes.codes import ABSOLUTE_URI, OID, UUID, mapped_concept, uri_part
+from adapter.convert.datatypes.codes import mapped_concept
+from adapter.convert.datatypes.coding_systems import ABSOLUTE_URI, OID, UUID, uri_part
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, promoted
 from adapter.convert.datatypes.times import validity
 from adapter.convert.environment import DatatypeFunction, Environment
