@@ -20,7 +20,7 @@ Force = Literal["er7", "json"]
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n"
-_JUNK = re.compile(rb"[ \t\r\n\0\x0b\x0c\x1a\x1c]*(?:\xef\xbb\xbf[ \t\r\n]*)?")
+_JUNK = re.compile(rb"(?:[ \t\r\n\0\x0b\x0c\x1a\x1c]++|\xef\xbb\xbf)*+")
 _LINE_STARTS = frozenset(b"\r\n\x0b\x1c")
 
 _SPACE = rb"[ \t\r\n]{0,64}"
@@ -28,8 +28,9 @@ _JSON_START = re.compile(rb"\{" + _SPACE + rb'["}]|\[' + _SPACE + rb"\{" + _SPAC
 _JSON_START_CUT = re.compile(rb"(?:\{|\[(?:" + _SPACE + rb"\{)?)" + _SPACE + rb"\Z")
 
 _STRING_PART = re.compile(rb'[^"\\\r\n\x0b\x1c]*+(?:\\[^\r\n\x0b\x1c][^"\\\r\n\x0b\x1c]*+)*+')
+# strings, and what is neither string nor structure; then a bracket, a quote that is not closed, a frame byte, or M of MSH
 _TOKEN = re.compile(
-    rb'"' + _STRING_PART.pattern + rb'"|["{}\[\]\x0b\x1c]|(?<=[\r\n])MSH(?=[!-/:-@\[-`{-~])',
+    rb'(?:[^"{}\[\]\x0b\x1cM]++|"' + _STRING_PART.pattern + rb'"|(?<![\r\n])M|M(?!SH[!-/:-@\[-`{-~]))*+(["{}\[\]\x0b\x1cM])'
 )
 _HEADING_CUT = re.compile(rb"[\r\n]M(?:SH?)?\Z")
 
@@ -118,9 +119,11 @@ class Intake:
         pending = self._pending
         junk = _JUNK.match(pending)
         start = junk.end() if junk else 0
+        # a start block right before a v2 message tells that it is framed
+        kept = 1 if pending[start - 1 : start] == b"\x0b" else 4 if pending[start - 4 : start] == b"\x0b" + _BOM else 0
+        self._drop(start - kept)
+        start = kept
         if start == len(pending) or (not final and _BOM.startswith(pending[start:])):
-            # keep what may be a start block or byte order mark of a v2 message
-            self._drop(max(0, start - 4))
             return False
         if self._is_json_start(start, final):
             self._drop(start)
@@ -256,6 +259,7 @@ class Intake:
             Whether it ends as JSON does, or breaks off.
         """
         pending, scan, depth = self._pending, self._scanned, self._depth
+        token = _TOKEN.match
         cut = None if final else _HEADING_CUT.search(pending, max(0, len(pending) - 4))
         size = cut.start() + 1 if cut else len(pending)
         while True:
@@ -268,27 +272,24 @@ class Intake:
                     return scan, False
                 else:
                     break
-            for match in _TOKEN.finditer(pending, scan, len(pending) if final else max(size, scan)):
-                place = match.start()
-                byte = pending[place]
-                if byte == 0x22:
-                    if match.end() - place == 1:
-                        self._in_string = True
-                        scan = place + 1
-                        break
-                elif byte in b"{[":
-                    if byte == 0x7B and depth and self._begins_anew(place):
-                        return place, False
-                    depth += 1
-                elif byte in b"}]":
-                    depth -= 1
-                    if depth == 0:
-                        return place + 1, True
-                elif byte != 0x4D or self.force is None:
-                    return place, False
-            else:
-                scan = size
+            match = token(pending, scan, size)
+            if match is None:
+                scan = max(scan, size)
                 break
+            scan = match.end()
+            byte = pending[scan - 1]
+            if byte in b"}]":
+                depth -= 1
+                if depth == 0:
+                    return scan, True
+            elif byte in b"{[":
+                if byte == 0x7B and depth and self._begins_anew(scan - 1):
+                    return scan - 1, False
+                depth += 1
+            elif byte == 0x22:
+                self._in_string = True
+            elif byte != 0x4D or self.force is None:
+                return scan - 1, False
         self._scanned, self._depth = scan, depth
         return -1, False
 
