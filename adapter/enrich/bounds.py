@@ -1,9 +1,8 @@
-"""Bounds of a reference range with their units, and where a value stands to them: exact fractions, no rounding."""
+"""Bounds of a reference range with their units, and where a value stands to them: exact, without rounding."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-from fractions import Fraction
+from decimal import Context, Decimal
 from typing import NamedTuple
 
 from adapter.enrich.value import factor
@@ -11,6 +10,10 @@ from adapter.tables.index import Tables
 
 NORMAL, LOW, HIGH = "N", "L", "H"
 """Codes of v3-ObservationInterpretation that a value and its range can give. Critical codes would need critical limits."""
+
+
+#: Products of a measured number (at most 40 digits) and a part of a unit factor are exact with so many digits.
+_EXACT = Context(prec=400)
 
 
 class Bound(NamedTuple):
@@ -31,11 +34,14 @@ class Bounds(NamedTuple):
 
 def compare(tables: Tables, value: Decimal, unit: str, bound: Bound) -> int | None:
     """Compare a value with a bound: -1, 0 or 1; None where the units do not convert."""
+    if unit == bound.unit:
+        return (value > bound.value) - (value < bound.value)
     found = factor(tables, unit, bound.unit)
     if found is None:
         return None
-    difference = Fraction(value) * found - Fraction(bound.value)
-    return (difference > 0) - (difference < 0)
+    mine = _EXACT.multiply(value, Decimal(found.numerator))
+    theirs = _EXACT.multiply(bound.value, Decimal(found.denominator))
+    return (mine > theirs) - (mine < theirs)
 
 
 def judge(tables: Tables, value: Decimal, unit: str, comparator: str, bounds: Bounds) -> str | None:

@@ -12,7 +12,7 @@ from adapter.fhir.canonical import LOINC
 from adapter.fhir.context import ObservationContext
 from adapter.tables.check_rows import fold
 from adapter.tables.index import Tables
-from adapter.tables.resolve import CodeQuery, Coding, Resolution, resolve_code
+from adapter.tables.resolve import CodeQuery, Coding, Resolution
 
 # A collection is written as 07:00 to 07:00 or as 07:00 to 06:59.
 _DAY = timedelta(hours=24)
@@ -48,8 +48,8 @@ def specimen_of(tables: Tables, context: ObservationContext) -> Specimen:
     return Specimen("", _timing(specimen))
 
 
-def find_code(result: Result, unit: str) -> Resolution:
-    """Ask the resolver what the result is.
+def query_of(result: Result, unit: str) -> CodeQuery:
+    """Gather what the resolver needs to know about a result.
 
     Parameters
     ----------
@@ -60,25 +60,17 @@ def find_code(result: Result, unit: str) -> Resolution:
 
     Returns
     -------
-    Resolution
-        A LOINC row, or the reason why there is none.
+    CodeQuery
+        Hashable, so that the answer can be remembered.
     """
     code = result.element.get("code", {})
     codings = [
         Coding(coding.get("system") or _name_of_system(coding), coding.get("code", ""), coding.get("display", ""))
         for coding in code.get("coding", ())
     ]
-    context = result.context
-    query = CodeQuery(
-        codings,
-        code.get("text", ""),
-        result.specimen.axis,
-        result.specimen.timing,
-        unit,
-        context.sender_application,
-        context.sender_facility,
-    )
-    return resolve_code(result.tables, query)
+    context, specimen = result.context, result.specimen
+    senders = context.sender_application, context.sender_facility
+    return CodeQuery(tuple(codings), code.get("text", ""), specimen.axis, specimen.timing, unit, *senders)
 
 
 def add_code(result: Result, resolution: Resolution) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from adapter.config import Settings
 from adapter.enrich.bounds import Bounds, judge
-from adapter.enrich.code import add_code, find_code, specimen_of
+from adapter.enrich.code import add_code, query_of, specimen_of
 from adapter.enrich.filter import Filter
 from adapter.enrich.interpretation import UNJUDGED_STATUSES, add_interpretation
 from adapter.enrich.mark import mark
@@ -28,8 +28,10 @@ from adapter.fhir.context import ObservationContext
 from adapter.issues import Issue
 from adapter.tables.index import Tables
 from adapter.tables.lookups import UnitResolution
-from adapter.tables.resolve import Resolution
+from adapter.tables.resolve import CodeQuery, Resolution, resolve_code
 
+#: Answers of the resolver that are remembered: a feed has few different tests.
+_MEMO_SIZE = 2048
 _DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 
@@ -48,6 +50,7 @@ class Enricher:
         self._tables = tables
         self._settings = settings
         self._filter = Filter(tables)
+        self._resolutions: dict[CodeQuery, Resolution] = {}
 
     def enrich(self, context: ObservationContext, changes: list[Change] | None = None) -> list[Issue]:
         """Enrich one Observation in place.
@@ -98,20 +101,30 @@ class Enricher:
             return False
         result = Result(element, context, self._tables, self._settings, specimen_of(self._tables, context))
         quantity = element.get("valueQuantity")
-        found = find_code(result, unit_of(result, quantity).ucum if quantity else "")
+        found = self._resolve(query_of(result, unit_of(result, quantity).ucum if quantity else ""))
         return (
             found.pack is not None and found.loinc is not None and found.pack.name in (self._settings.only or (found.pack.name,))
         )
+
+    def _resolve(self, query: CodeQuery) -> Resolution:
+        found = self._resolutions.get(query)
+        if found is None:
+            if len(self._resolutions) >= _MEMO_SIZE:
+                self._resolutions.clear()
+            found = self._resolutions[query] = resolve_code(self._tables, query)
+        return found
 
     def _result(self, element: dict[str, Any], context: ObservationContext, path: str) -> Result:
         result = Result(element, context, self._tables, self._settings, specimen_of(self._tables, context), path)
         quantities = [element[name] for name in ("valueQuantity",) if name in element] or _ends(element.get("valueRange"))
         units = [unit_of(result, quantity) for quantity in quantities]
         unit = units[0] if units and len({found.ucum for found in units}) == 1 else None
-        resolution = find_code(result, unit.ucum if unit else "")
+        resolution = self._resolve(query_of(result, unit.ucum if unit else ""))
         if not _settled(result, resolution):
             return result
         result.loinc, result.pack = resolution.loinc, resolution.pack
+        if result.pack is not None and result.loinc is not None:
+            result.window = result.pack.window(result.loinc, result.specimen.axis)
         add_code(result, resolution)
         if "valueQuantity" in element:
             assert unit is not None

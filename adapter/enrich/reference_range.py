@@ -73,9 +73,7 @@ def within_window(result: Result, value: Decimal, unit: str, comparator: str = "
     The number of a `<` result has no lower limit and that of a `>` result no upper one. Zero is plausible, a negative number is
     not.
     """
-    assert result.loinc is not None
-    assert result.pack is not None
-    window = result.pack.window(result.loinc, result.specimen.axis)
+    window = result.window
     if window is None or value == 0:
         return True
     tables = result.tables

@@ -10,7 +10,7 @@ from adapter.fhir.context import ObservationContext
 from adapter.issues import Issue
 from adapter.tables.index import Pack, Tables
 from adapter.tables.lookups import Step
-from adapter.tables.rows import LoincRow
+from adapter.tables.rows import LoincRow, WindowRow
 
 _OBX_FIELDS = {"code": "3", "value": "5", "unit": "6", "referenceRange": "7", "interpretation": "8"}
 
@@ -61,8 +61,12 @@ class Result:
         Axis and timing of the specimen.
     path : str
         Path of the element within the Observation: empty, or `component[1].`.
-    loinc, pack : LoincRow, Pack or None
+    loinc : LoincRow or None
         What the code is; None until it is known.
+    pack : Pack or None
+        Its pack.
+    window : WindowRow or None
+        Its plausible order of magnitude.
     issues, changes : list
         What was noticed and changed.
     """
@@ -75,6 +79,7 @@ class Result:
     path: str = ""
     loinc: LoincRow | None = None
     pack: Pack | None = None
+    window: WindowRow | None = None
     issues: list[Issue] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
