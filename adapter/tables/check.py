@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from adapter.tables.check_cells import check_cells, is_decimal
 from adapter.tables.check_rows import (
     check_code_rows,
+    check_conversions,
     check_ids,
     check_keys,
     check_loinc_rows,
+    check_properties,
     check_ranges,
     check_references,
     check_senders,
@@ -113,6 +115,7 @@ def _by_kind(sheet: Sheet, sheets: dict[str, Sheet], ucum: Ucum) -> Iterator[Fau
     match sheet.kind.name:
         case "codes":
             yield from check_code_rows(sheet)
+            yield from check_properties(sheet, {row.property for row in loinc_rows(sheets).values()})
         case "senders":
             yield from check_senders(sheet)
         case "loinc":
@@ -122,6 +125,9 @@ def _by_kind(sheet: Sheet, sheets: dict[str, Sheet], ucum: Ucum) -> Iterator[Fau
             yield from check_ranges(sheet, loinc_rows(sheets), windows, ucum)
         case "windows":
             yield from check_windows(sheet)
+            yield from check_properties(sheet, {row.property for row in loinc_rows(sheets).values()})
+        case "conversions":
+            yield from check_conversions(sheet, ucum)
         case "laboratories":
             yield from check_one_meaning(sheet, ("identifier_system", "identifier"), "laboratory")
             yield from check_one_meaning(sheet, ("name",), "laboratory")

@@ -55,7 +55,9 @@ def check_references(sheets: dict[str, Sheet]) -> Iterator[Fault]:
         "loinc": _values(sheets, "loinc", "loinc"),
         "analyte": _values(sheets, "analyte", "analyte"),
         "laboratory": _values(sheets, "laboratories", "laboratory"),
-        "specimen": _values(sheets, "specimens", "specimen") | _values(sheets, "specimen_members", "specimen"),
+        "specimen": _values(sheets, "specimens", "specimen")
+        | _values(sheets, "specimen_members", "specimen")
+        | _values(sheets, "specimen_members", "member"),
     }
     places = {
         "loinc": "loinc.csv of the pack",
@@ -163,6 +165,25 @@ def check_ranges(sheet: Sheet, loinc_rows: dict[str, LoincRow], windows: Sequenc
                 yield Fault("overlap", *second, "age_low, age_high, valid_from, valid_to", what, fix)
 
 
+def check_conversions(sheet: Sheet, ucum: Ucum) -> Iterator[Fault]:
+    """`conversions.csv`: only what UCUM arithmetic cannot do."""
+    from_unit, to_unit = sheet.kind.header.index("from_unit"), sheet.kind.header.index("to_unit")
+    for row, origin in zip(sheet.rows, sheet.origins, strict=True):
+        factor = ucum.factor(row[from_unit], row[to_unit])
+        if factor is not None:
+            what = f"UCUM itself converts {row[from_unit]} to {row[to_unit]} (factor {factor})."
+            yield Fault("needless-conversion", *origin, "from_unit, to_unit", what, "Remove the row, or correct its units.")
+
+
+def check_properties(sheet: Sheet, known: set[str]) -> Iterator[Fault]:
+    """A property that a local code or a window names is one of some LOINC code; a misspelt one would never fit."""
+    place = sheet.kind.header.index("property")
+    for row, origin in zip(sheet.rows, sheet.origins, strict=True):
+        if row[place] and row[place] not in known:
+            what = f"no LOINC code of the tables has the property {row[place]!r}."
+            yield Fault("unknown-property", *origin, "property", what, "Write it as in loinc.csv.")
+
+
 def check_windows(sheet: Sheet) -> Iterator[Fault]:
     """`windows.csv`: bounds in order, no ties."""
     rows = typed(WindowRow, WINDOWS, sheet.rows)
@@ -199,7 +220,11 @@ def window_for(windows: Iterable[WindowRow], loinc: LoincRow, specimen: str = ""
         for row in windows
         if row.loinc in ("", loinc.loinc) and row.specimen in specimens and row.property in ("", loinc.property)
     ]
-    return max(fitting, key=lambda row: (bool(row.loinc), sum(map(bool, row[1:4]))), default=None)
+    return max(
+        fitting,
+        key=lambda row: (bool(row.loinc), sum(map(bool, row[1:4])), row.specimen == (specimen or loinc.specimen)),
+        default=None,
+    )
 
 
 def loinc_rows(sheets: dict[str, Sheet]) -> dict[str, LoincRow]:
@@ -232,12 +257,12 @@ def _ties(
     present = set(keys)
     filled = [sum(map(bool, cells)) for cells in keys]
     for one, other in combinations(range(len(rows)), 2):
-        if filled[one] != filled[other] or keys[one] == keys[other]:
+        if filled[one] != filled[other]:
             continue
         if any(a and b and a != b for a, b in zip(keys[one], keys[other], strict=True)):
             continue
         joined = tuple(a or b for a, b in zip(keys[one], keys[other], strict=True))
-        if joined not in present and outcome(rows[one]) != outcome(rows[other]):
+        if (joined not in present or keys[one] == keys[other]) and outcome(rows[one]) != outcome(rows[other]):
             yield rows[one], rows[other]
 
 

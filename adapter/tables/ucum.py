@@ -7,8 +7,8 @@ A unit is a factor (`fractions.Fraction`) times a product of base dimensions. At
   quantity, and a mole could be read as a mass through any number; here mass and amount of substance never meet.
 - An arbitrary unit (`[IU]`, `[arb'U]`) and a special unit (`Cel`, `[pH]`) is a dimension of its own, too: it converts to its own
   multiples and to nothing else.
-- Numerator and denominator are remembered before they cancel, because ug/g and umol/mol are both plain numbers for UCUM and two
-  properties for LOINC (mass ratio, substance ratio).
+- Numerator and denominator are remembered before they cancel. For UCUM ug/g and umol/mol are both plain numbers and convert with
+  the factor 1; for a laboratory they are a mass ratio and a substance ratio, and the factor is wrong by the ratio of molar masses.
 
 A valid expression is no proof of a right one: `MG/L` is megagauss per litre. Spelling tables decide what a sender means; this
 module says only what UCUM says.
@@ -19,9 +19,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import NamedTuple
+
+from adapter.tables.decimals import multiply, power_of_ten, scale
 
 Dimension = tuple[tuple[str, int], ...]
 """Base dimensions and their exponents, sorted by name, without zeros."""
@@ -141,7 +143,8 @@ class Ucum:
         Returns
         -------
         fractions.Fraction or None
-            None where one of the two is no unit, or they are different kinds of quantities.
+            None where one of the two is no unit, or they are different kinds of quantities. Ratios of masses, ratios of
+            amounts and plain numbers are different kinds, though they all have no dimension.
         """
         found = self._conversion(from_unit, to_unit)
         return None if found is None else found[0]
@@ -168,6 +171,8 @@ class Ucum:
         ------
         UcumError
             The units do not convert into each other.
+        ValueError
+            The number is not finite.
         """
         found = self._conversion(from_unit, to_unit)
         if found is None:
@@ -202,7 +207,7 @@ class Ucum:
         found: tuple[Fraction, int | None] | None = None
         if self.valid(from_unit) and self.valid(to_unit):
             source, target = self.parse(from_unit), self.parse(to_unit)
-            if source.dimension == target.dimension:
+            if source.dimension == target.dimension and _matter(source) == _matter(target):
                 factor = source.factor / target.factor
                 found = factor, power_of_ten(factor)
         if len(self._factors) >= _MEMO_SIZE:
@@ -315,49 +320,10 @@ class _Reader:
         return found.group()
 
 
-def power_of_ten(factor: Fraction) -> int | None:
-    """Exponent of a factor that is a power of ten, else None."""
-    number = factor.numerator if factor.denominator == 1 else factor.denominator
-    if 1 not in (factor.numerator, factor.denominator):
-        return None
-    digits = str(number)
-    if digits.rstrip("0") != "1":
-        return None
-    return len(digits) - 1 if factor.denominator == 1 else 1 - len(digits)
-
-
-def scale(value: Decimal, power: int) -> Decimal:
-    """Move the decimal point and keep the digits; zeros are written out rather than an exponent."""
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise UcumError("not a finite number")
-    return _positional(Decimal((sign, digits, exponent + power)))
-
-
-def multiply(value: Decimal, factor: Fraction) -> Decimal:
-    """Multiply and round once, half to even, to the significant digits of the value."""
-    sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise UcumError("not a finite number")
-    if not value:
-        return _positional(value)
-    context = Context(prec=len(digits), rounding=ROUND_HALF_EVEN)
-    whole = int("".join(map(str, digits))) * (-1 if sign else 1)
-    product = context.divide(Decimal(whole * factor.numerator), Decimal(factor.denominator))
-    missing = len(digits) - len(product.as_tuple().digits)
-    if missing > 0:
-        _, kept, own = product.as_tuple()
-        assert isinstance(own, int)
-        product = Decimal((sign, (*kept, *([0] * missing)), own - missing))
-    return scale(product, exponent)
-
-
-def _positional(value: Decimal) -> Decimal:
-    sign, digits, exponent = value.as_tuple()
-    assert isinstance(exponent, int)
-    if exponent > 0 and len(digits) + exponent < 40:
-        return Decimal((sign, (*digits, *([0] * exponent)), 0))
-    return value
+def _matter(unit: Unit) -> tuple[int, ...]:
+    """How often mass and amount of substance stand above and below the line."""
+    above, below = dict(unit.numerator), dict(unit.denominator)
+    return tuple(side.get(base, 0) for base in ("g", "mol") for side in (above, below))
 
 
 def _times(left: Unit, right: Unit) -> Unit:

@@ -17,6 +17,7 @@ RANGE = {
     "default": "yes",
 }  # fmt: skip
 CODE = {"id": "c", "sender_application": "APP", "code": "B", "loinc": "1952-1"}
+CONVERSION = {"id": "cv", "analyte": "x", "from_unit": "mg/L", "to_unit": "nmol/L", "factor": "85", "kind": "molar"}
 ATOM = {"id": "a-9", "code": "q", "kind": "base", "metric": "no"}
 EN_DASH = "\N{EN DASH}"
 
@@ -83,6 +84,9 @@ def test_all_faults_come_at_once(faults_of: FaultsOf) -> None:
         ("pack/ranges", RANGE | {"unit": "nmol/L"}, "unit-dimension", "unit"),
         ("pack/ranges", RANGE | {"low": "", "high": "2400"}, "outside-window", "high"),
         ("pack/ranges", RANGE | {"low": "0.8", "high": "2.4", "unit": "ug/L"}, "outside-window", "low"),
+        ("pack/conversions", CONVERSION | {"to_unit": "g/L"}, "needless-conversion", "from_unit, to_unit"),
+        ("pack/codes", CODE | {"property": "MCncs"}, "unknown-property", "property"),
+        ("pack/windows", {"id": "w-9", "property": "mcnc", "unit": "mg/L", "low": "2"}, "unknown-property", "property"),
         ("pack/windows", {"id": "w-9", "loinc": "1953-9", "unit": "mg/L", "low": "2", "high": "1"}, "low-above-high", "low"),
     ],
 )  # fmt: skip
@@ -132,6 +136,16 @@ def test_two_rows_that_fit_the_same_message_equally_well_are_a_fault(faults_of: 
     by_application = {"id": "c-1", "sender_application": "APP", "code": "B", "loinc": "1952-1"}
     by_facility = {"id": "c-2", "sender_facility": "FAC", "code": "B", "loinc": "1953-9"}
     assert [slug for slug, _ in found(faults_of({"pack/codes": [by_application, by_facility]}))] == ["tie"]
+
+
+def test_names_that_differ_in_case_only_are_the_same_name(faults_of: FaultsOf) -> None:
+    rows = [{"id": "c-1", "name": "Analyte X", "loinc": "1952-1"}, {"id": "c-2", "name": "ANALYTE  X", "loinc": "1953-9"}]
+    assert [slug for slug, _ in found(faults_of({"pack/codes": rows}))] == ["tie"]
+    assert faults_of({"pack/codes": [rows[0], rows[1] | {"loinc": "1952-1"}]}) == []
+
+
+def test_a_conversion_between_kinds_of_quantities_is_right(faults_of: FaultsOf) -> None:
+    assert faults_of({"pack/conversions": [CONVERSION]}) == []
 
 
 def test_a_more_exact_row_breaks_the_tie(faults_of: FaultsOf) -> None:
