@@ -8,7 +8,7 @@ A unit is a factor (`fractions.Fraction`) times a product of base dimensions. At
 - An arbitrary unit (`[IU]`, `[arb'U]`) and a special unit (`Cel`, `[pH]`) is a dimension of its own, too: it converts to its own
   multiples and to nothing else.
 - Numerator and denominator are remembered before they cancel. For UCUM ug/g and umol/mol are both plain numbers and convert with
-  the factor 1; for a laboratory they are a mass ratio and a substance ratio, and the factor is wrong by the ratio of molar masses.
+  the factor 1; for a laboratory they are a mass ratio and a substance ratio, and 1 is wrong by the ratio of molar masses.
 
 A valid expression is no proof of a right one: `MG/L` is megagauss per litre. Spelling tables decide what a sender means; this
 module says only what UCUM says.
