@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from adapter.convert.datatypes.coding_systems import code_system
 from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, leaf, promoted
 from adapter.convert.environment import Environment
+from adapter.convert.rules import Primitive
 from adapter.fhir.json import number
 from adapter.tables.index import UCUM_SYSTEM
 
@@ -34,6 +35,8 @@ COMPARATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": "
 
 #: More digits are no measurement; a reader could not keep them exactly.
 _DIGITS = 40
+#: FHIR R4 integers have 32 bits.
+_INTEGER_LIMIT = 2**31
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 _LOOSE = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
 _COMPARED = re.compile(r"(<=|>=|=<|=>|<|>|≤|≥|=)?\s*(\S+)")
@@ -315,7 +318,7 @@ def _range(comparator: str, first: str, second: str, units: str, sent: str, envi
     if low is None or high is None or low["value"] > high["value"]:
         return None
     found: dict[str, Any] = {"low": with_unit(low, units, environment), "high": with_unit(high, units, environment)}
-    if COMPARATORS[comparator]:
+    if COMPARATORS.get(comparator):
         found = {"extension": [{"url": ORIGINAL_TEXT, "valueString": sent}], **found}
     return Value("Range", found)
 
@@ -389,9 +392,10 @@ def whole_number(text: str, environment: Environment) -> Value | None:
         Integer, or text.
     """
     sent = text.partition("|")[0]
-    stripped = sent.strip()
-    if stripped.isascii() and stripped.isdigit() and len(stripped) < 10 and str(int(stripped)) == stripped:
-        return Value("Integer", int(stripped))
+    read = decimal_of(sent.strip())
+    if read is not None and read[0] == int(read[0]) and abs(read[0]) < _INTEGER_LIMIT and "." not in sent:
+        kept = ({"url": ORIGINAL_TEXT, "valueString": read[1]},) if read[1] else ()
+        return Value("Integer", Primitive(int(read[0]), kept) if kept else int(read[0]))
     value = text_value(sent)
     if value is not None:
         environment.fault("value-not-a-number", "", "SI", sent)
