@@ -149,12 +149,10 @@ def coding(text: str, environment: Environment) -> dict[str, Any] | None:
 def _first_coding(concept: dict[str, Any] | None, text: str) -> dict[str, Any] | None:
     if concept is None:
         return None
-    codings = concept.get("coding")
-    if not codings:
-        return {"display": concept["text"]} if "text" in concept else concept
-    first: dict[str, Any] = codings[0]
-    title = concept.get("text", "")
-    if len(codings) > 1 or "extension" in concept or title != first.get("display", ""):
+    codings = concept.get("coding", ())
+    title = concept.get("text")
+    first: dict[str, Any] = codings[0] if codings else {"display": title} if title else {}
+    if len(codings) > 1 or "extension" in concept or title != first.get("display"):
         first = {"extension": [verbatim(text)], **first}
     return first
 

@@ -187,10 +187,10 @@ def time_of_day(text: str, environment: Environment) -> str | Primitive | None:
     str, Primitive or None
         FHIR time; None when nothing is valued.
     """
-    clean = components(text)[0] if "^" not in text else text
-    if not clean:
+    parts = components(text)
+    if not any(parts):
         return None
-    match = _TIME.fullmatch(clean)
+    match = None if any(parts[1:]) else _TIME.fullmatch(parts[0])
     if match is None:
         environment.fault("bad-date", value=text)
         return _kept(None, text)
