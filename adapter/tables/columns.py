@@ -355,7 +355,12 @@ RANGES = _kind(
     Column("valid_from", "date", "First day of use.", key=True),
     Column("valid_to", "date", "Last day of use.", key=True),
     Column("certainty", "choice", "V read in the source, D derived, U unverified.", required=True, choices=("V", "D", "U")),
-    Column("default", "yes-no", "Whether it may be added to a result that has no range.", required=True),
+    Column(
+        "default",
+        "yes-no",
+        "`yes`: added to results without range. `no`: only for a range_laboratory of `senders.csv`.",
+        required=True,
+    ),
     _STATUS,
     one_of=("low", "high"),
 )
