@@ -57,11 +57,16 @@ def canonical(text: str) -> tuple[str, str, str, tuple[Issue, ...]]:
         return text, separator, sent, ()
     found = (Issue("unusual-delimiters", "MSH-2", f"MSH-1 is {separator!r}, MSH-2 is {sent!r}"),)
     rest = text[4 + len(sent) :]
-    if separator == "|" and (sent in _SLIPS or (sent[:4] == "^~\\&" and len(sent) > 5)):
+    if separator == "|" and (sent in _SLIPS or _has_extra_character(sent)):
         return "MSH|^~\\&" + rest, separator, sent, found
     roles = _roles(separator, sent)
     truncation = sent[4:5]
     return "MSH|^~\\&" + truncation + _rewrite(rest, roles, truncation), separator, sent, found
+
+
+def _has_extra_character(sent: str) -> bool:
+    """Tell whether one punctuation character too many stands behind the usual ones and the truncation character."""
+    return sent[:4] == "^~\\&" and len(sent) == 6 and not _UNFIT.intersection(sent)
 
 
 def _encoding_characters(text: str, separator: str) -> str:

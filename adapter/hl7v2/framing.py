@@ -27,6 +27,7 @@ _LINE_STARTS = frozenset(b"\r\n\x0b\x1c")
 _AFTER_END_BLOCK = frozenset(b"\r\n\x0b\x1c")
 _SEPARATORS = frozenset(rb"""!#$%&'()*+,-./:;<=>?@[\]^_`{|}~""")
 _LEADING = b" \t\r\n\0\x0b\x0c\x1a\x1c"
+_PADDING = b" \t\0\x0c\x1a"
 _LINE_END = re.compile(rb"[ \t]*(?:\r\n?|\n)?")
 _WIDE_START = re.compile(rb"(?<=[\r\n]\0)(?=M\0S\0H\0)|(?<=\0[\r\n])(?=\0M\0S\0H)")
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")
@@ -173,9 +174,9 @@ class Framer:
         return self._emit_blocks(start, scan)
 
     def _byte_before(self, start: int, heading: int) -> int:
-        """Give the byte before a heading, looking past its indentation and byte order mark."""
+        """Give the byte before a heading, looking past indentation, padding and a byte order mark."""
         buffer = self._buffer
-        while heading > start and buffer[heading - 1] in b" \t":
+        while heading > start and buffer[heading - 1] in _PADDING:
             heading -= 1
         if heading - 3 >= start and buffer[heading - 3 : heading] == _BOM:
             heading -= 3
@@ -196,7 +197,7 @@ class Framer:
             self._append("unreadable", block, start, self._oversize_slug(), continued=self._continued)
             self._continued = True
             start += self.limit
-            visible = block.rstrip(b" \t")
+            visible = block.rstrip(_PADDING)
             self._before = visible[-1] if visible else self._before
         return start
 
