@@ -182,7 +182,7 @@ def _enrich_quantity(result: Result, resolution: Resolution, unit: UnitResolutio
         if moved != ranges:
             result.element["referenceRange"] = moved
             result.changed("referenceRange", "range-converted" if new_unit != unit.ucum else "range-bounds")
-    elif not ranges and (found := find_range(result, resolution.row)) is not None:
+    elif not ranges and (found := find_range(result, resolution.row, new_unit)) is not None:
         row, bounds = found.row.id, bounds_of(found.row)
         shown = unit_text(result.element["valueQuantity"])
         result.element["referenceRange"] = [element_of(result, found.row, new_unit, shown)]

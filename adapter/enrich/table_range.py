@@ -13,6 +13,7 @@ from adapter.enrich.age import in_band, span
 from adapter.enrich.bounds import Bound, Bounds
 from adapter.enrich.mark import mark
 from adapter.enrich.result import Result
+from adapter.enrich.value import factor
 from adapter.fhir.canonical import UCUM
 from adapter.tables.check_rows import fold
 from adapter.tables.lookups import Step, resolve_laboratory
@@ -26,7 +27,7 @@ class TableRange(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def find_range(result: Result, decided_by: str) -> TableRange | None:
+def find_range(result: Result, decided_by: str, unit: str) -> TableRange | None:
     """Find the one range of the performing laboratory.
 
     Parameters
@@ -35,6 +36,8 @@ def find_range(result: Result, decided_by: str) -> TableRange | None:
         The result, with its LOINC row.
     decided_by : str
         Id of the row that gave the LOINC code: a row of `codes.csv` may say the method.
+    unit : str
+        UCUM unit of the value as it leaves; a range that does not convert into it is none.
 
     Returns
     -------
@@ -49,7 +52,11 @@ def find_range(result: Result, decided_by: str) -> TableRange | None:
     for key, any_row in ((laboratory, False), (chosen, True)):
         rows = result.pack.ranges.get((key, result.loinc.loinc), ()) if key else ()
         # what a site chooses by name need not be a default
-        fitting = [row for row in rows if (row.default or any_row) and _fits(result, row, decided_by)]
+        fitting = [
+            row
+            for row in rows
+            if (row.default or any_row) and _fits(result, row, decided_by) and factor(result.tables, row.unit, unit) is not None
+        ]
         best = max(map(_specificity, fitting), default=0)
         fitting = [row for row in fitting if _specificity(row) == best]
         if key:
