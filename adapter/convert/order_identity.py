@@ -1,0 +1,112 @@
+"""What an order, its report and its specimens are recognised by when they are sent again: keys from source fields only.
+
+A filler order number (OBR-3, else ORC-3) with its authority, the patient and OBR-4 make a report; accession numbers recur, and
+one order may bring several reports. The authority is the universal id as sent; a bare namespace counts within its sender only.
+Tables do not enter: a corrected table must not duplicate results.
+"""
+
+from __future__ import annotations
+
+from adapter.convert.assembly import Assembly
+from adapter.convert.datatypes.text import components
+from adapter.hl7v2.grouping import Order
+from adapter.hl7v2.message import Segment, valued
+
+
+def entity_key(assembly: Assembly, text: str, separator: str = "^") -> tuple[str, ...]:
+    """EI -> key: universal id and number, or sender, namespace and number.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        Gives the sender.
+    text : str
+        EI in ER7.
+    separator : str
+        `^` for a field, `&` for a component.
+
+    Returns
+    -------
+    tuple of str
+        Empty when there is no number.
+    """
+    number, namespace, universal, kind = components(text, 4, separator)[:4]
+    if not number:
+        return ()
+    return (universal, kind.upper(), number) if universal else (assembly.sender_key, namespace, number)
+
+
+def _number(assembly: Assembly, order: Order, field: int) -> tuple[str, ...]:
+    """Give the key of the placer (2) or filler (3) order number: that of OBR, else that of ORC (A15).
+
+    Where both give the same number and one of them names no authority, the other one's holds.
+    """
+    found: tuple[str, ...] = ()
+    for segment in (order.request, order.common_order):
+        if segment is not None and valued(segment[field]):
+            key = entity_key(assembly, segment[field])
+            if not found or (key and key[2] == found[2] and not found[1] and key[1]):
+                found = key
+    return found
+
+
+def code_key(text: str) -> str:
+    """Give what identifies an ordered service (OBR-4): code and system of the first triplet with a code, else the text."""
+    parts = components(text, 6)
+    if parts[0]:
+        return f"{parts[0]}^{parts[2]}"
+    return f"{parts[3]}^{parts[5]}" if parts[3] else parts[1]
+
+
+def _of_message(assembly: Assembly, order: Order) -> tuple[str, ...]:
+    segment = order.request or order.common_order
+    if segment is None and order.observations:
+        segment = order.observations[0].segment
+    place = f"{segment.name}{segment.number}" if segment is not None else ""
+    return ("message", assembly.sender_key, assembly.message.control_id, assembly.message.header[7], place)
+
+
+def report_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
+    """Give the key of the report of an order, without the patient.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The message being converted.
+    order : Order
+        The segments of the order.
+
+    Returns
+    -------
+    tuple of str
+        By filler order number, else placer order number, else by the place in this message.
+    """
+    code = code_key(order.request[4]) if order.request is not None else ""
+    for field, name in ((3, "filler"), (2, "placer")):
+        number = _number(assembly, order, field)
+        if number:
+            return (name, *number, code)
+    return (*_of_message(assembly, order), code)
+
+
+def request_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
+    """Give the key of the ServiceRequest of an order, without the patient: by placer order number, else filler order number."""
+    code = code_key(order.request[4]) if order.request is not None else ""
+    for field, name in ((2, "placer"), (3, "filler")):
+        number = _number(assembly, order, field)
+        if number:
+            return (name, *number, code)
+    return (*_of_message(assembly, order), code)
+
+
+def specimen_key(assembly: Assembly, segment: Segment | None, report: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the key of a specimen, without the patient: its number (SPM-2) at the filler, else at the placer, else its place."""
+    if segment is None:
+        return ("request", *report)
+    parts = segment[2].split("^")
+    for index, name in ((1, "filler"), (0, "placer")):
+        if len(parts) > index and valued(parts[index]):
+            number = entity_key(assembly, parts[index], "&")
+            if number:
+                return (name, *number)
+    return ("report", *report, segment[1] or str(segment.number))
