@@ -222,6 +222,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "0",
     ),
     (
+        "visit-not-identified",
+        "information",
+        "PV1 has no visit number (PV1-19, PV1-50) and no admission (PV1-44); no Encounter was made of it.",
+        "Ask the sender for PV1-19, if the visit matters.",
+        "0",
+    ),
+    (
         "missing-order",
         "information",
         "An OBX has no OBR before it; the report was made without an order.",
