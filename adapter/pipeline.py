@@ -46,6 +46,8 @@ class Outcome:
         What was noticed; for a rejected message the reason comes last.
     results : int
         Number of Observations in the output.
+    continued : bool
+        `source` is the next part of a rejected message that is too large to be held at once.
     """
 
     fate: Fate
@@ -53,6 +55,7 @@ class Outcome:
     lines: list[bytes] = field(default_factory=list)
     issues: list[Issue] = field(default_factory=list)
     results: int = 0
+    continued: bool = False
 
 
 class Pipeline:
@@ -80,6 +83,8 @@ class Pipeline:
                 return self._v2(raw.data)
             if raw.format == "json":
                 return self._fhir(raw.data)
+            if raw.continued:
+                return Outcome("rejected", raw.data, continued=True)
             return Outcome("rejected", raw.data, issues=[Issue(raw.slug or "no-msh", f"byte {raw.offset}")])
         except Rejected as rejected:
             return Outcome("rejected", raw.data, issues=[rejected.issue])

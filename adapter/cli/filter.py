@@ -193,6 +193,8 @@ class _Sink:
         self.out = sys.stdout.buffer
         self.issue_file: IO[bytes] | None = None
         self.unselected: IO[bytes] | None = None
+        #: the message that was rejected last: a large one comes in parts
+        self.reject: Path | None = None
         if options.issues is not None:
             self.issue_file = stack.enter_context(_private(options.issues))
         if options.unselected is not None:
@@ -201,6 +203,11 @@ class _Sink:
             options.rejects.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def take(self, outcome: Outcome) -> None:
+        if outcome.continued:
+            if self.reject is not None:
+                with self.reject.open("ab") as kept:
+                    kept.write(outcome.source)
+            return
         self.number += 1
         self.tally.fates[outcome.fate] += 1
         self.tally.results += outcome.results
@@ -251,7 +258,8 @@ class _Sink:
         import hashlib
 
         name = f"{self.number:08d}-{hashlib.sha256(outcome.source).hexdigest()[:16]}"
-        with _private(self.options.rejects / name) as kept:
+        self.reject = self.options.rejects / name
+        with _private(self.reject) as kept:
             kept.write(outcome.source)
         reason = outcome.issues[-1]
         row = {"slug": reason.slug, "place": reason.place, "detail": reason.detail, "action": reason.kind.action}
