@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapter.config import Settings
-from adapter.convert import encounter, header, observation, order, patient, report, specimen
+from adapter.convert import encounter, header, observation, order, patient, specimen
 from adapter.convert.assembly import Assembly
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Plan, Rule, compile_rules
@@ -54,7 +54,7 @@ class Conversion:
 def all_rules() -> dict[str, tuple[Rule, ...]]:
     """Give every rule of the mapping, by plan name; the documentation is made from this."""
     rules: dict[str, tuple[Rule, ...]] = {}
-    for module in (header, patient, encounter, order, report, specimen, observation):
+    for module in (header, patient, encounter, order, specimen, observation):
         rules.update(module.RULES)
     return rules
 
@@ -152,10 +152,7 @@ def _build_patient_result(assembly: Assembly, plans: dict[str, Plan], result: Pa
 def _build_order(assembly: Assembly, plans: dict[str, Plan], one: Order) -> None:
     if one.request is None:
         assembly.report("missing-order", one.observations[0].segment if one.observations else None)
-    service_request = order.build_service_request(assembly, plans, one)
-    specimens = specimen.build_specimens(assembly, plans, one)
-    context = report.build_report(assembly, plans, one, service_request, specimens)
-    observation.build_observations(assembly, plans, context)
+    observation.build_observations(assembly, plans, order.build_order(assembly, plans, one))
 
 
 def _header_segments(assembly: Assembly, segments: Iterable[Segment]) -> list[Segment]:
