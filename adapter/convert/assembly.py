@@ -110,12 +110,11 @@ class Assembly:
             resource["id"] = uuid
         else:
             if identifier is None:
-                system, value = URI_SYSTEM, full_url
-                resource.setdefault("identifier", []).append({"system": system, "value": value})
+                resource.setdefault("identifier", []).append({"system": URI_SYSTEM, "value": full_url})
+                token = f"identifier={URI_SYSTEM}|{full_url}"
             else:
                 chosen = resource["identifier"][identifier]
-                system, value = chosen["system"], chosen["value"]
-            token = f"identifier={_query(system)}|{_query(value)}"
+                token = f"identifier={_query(chosen['system'])}|{_query(chosen['value'])}"
             if policy == "absent":
                 entry = Entry(resource, full_url, "POST", resource_type, token)
             else:

@@ -153,7 +153,7 @@ def build_observation(
             observation,
             assembly.patient,
             specimen,
-            _organizations(assembly, observation) or context.organizations,
+            (_organizations(assembly, observation) if "performer" in observation else None) or context.organizations,
             assembly.sender_application,
             assembly.sender_facility,
             f"OBX[{segment.number}]",
@@ -203,7 +203,7 @@ def _complete(
 
 def _organizations(assembly: Assembly, observation: dict[str, Any]) -> list[dict[str, Any]]:
     """Give the Organizations among the performers."""
-    found = [assembly.resources[performer["reference"]] for performer in observation.get("performer", ())]
+    found = [assembly.resources[performer["reference"]] for performer in observation["performer"]]
     return [resource for resource in found if resource["resourceType"] == "Organization"]
 
 
@@ -278,7 +278,10 @@ def code_key(text: str, environment: Environment) -> str:
 
 
 def _place_key(assembly: Assembly, segment: Segment) -> tuple[str, str]:
-    return assembly.environment.memo(code_key)[segment[3]][0], segment[4]
+    fields = segment.fields
+    if len(fields) < 5:
+        return "", ""
+    return assembly.environment.memo(code_key)[fields[3]][0], fields[4]
 
 
 def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:

@@ -24,10 +24,12 @@ from adapter.convert.datatypes.quantities import (
     numeric,
     numeric_array,
     numeric_range,
+    plain_amount,
     structured_numeric,
     text_value,
     unit,
     whole_number,
+    with_unit,
 )
 from adapter.convert.datatypes.text import components, leaf, markdown_text, put, string
 from adapter.convert.datatypes.times import date_time, period, time_of_day
@@ -155,12 +157,16 @@ def _reader(assembly: Assembly, segment: Segment, kind: str) -> Reader:
 def build_value(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-5 -> value[x], or components when it repeats."""
     observation = targets["Observation"]
-    kind = segment[2]
+    fields = segment.fields
+    kind = fields[2]
     read = READERS.get(kind)
     if read is None:
         kind = value_type(segment)
         read = _reader(assembly, segment, kind)
-    units = segment[6]
+    units = fields[6] if len(fields) > 6 else ""
+    if kind == "NM" and (quantity := plain_amount(text)) is not None:
+        observation["valueQuantity"] = with_unit(quantity, units, assembly.environment)
+        return
     if "~" in text and kind not in _WHOLE:
         texts = [part for part in text.split("~") if valued(part)]
         if len(texts) > 1:
@@ -204,7 +210,7 @@ def _attach(element: dict[str, Any], url: str, attachment: dict[str, Any], targe
 def build_unit(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-6: it stands in the value already; where the value has no place for it, it is kept as sent."""
     observation = targets["Observation"]
-    if "valueQuantity" in observation and segment[2] != "CQ":
+    if "valueQuantity" in observation and segment.fields[2] != "CQ":
         return
     kind = value_type(segment)
     if kind == "CQ":
@@ -243,7 +249,7 @@ def reference_range(text: str, environment: Environment) -> dict[str, Any] | Non
     if not shown:
         return None
     found: dict[str, Any] = {"text": shown}
-    known = unit(units, environment) if valued(units) else {}
+    known = environment.memo(unit)[units][0] if valued(units) else {}
     measure = {name: part for name, part in known.items() if name != "_unit"}
     parsed = parse_range(shown, measure.get("unit", ""))
     if parsed is None or not (parsed.low_inclusive and parsed.high_inclusive):
@@ -261,7 +267,7 @@ def reference_range(text: str, environment: Environment) -> dict[str, Any] | Non
 
 def build_range(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-7 -> referenceRange of the Observation, or of each component."""
-    found = assembly.value(reference_range, segment, 7, f"{text}|{segment[6]}")
+    found = assembly.value(reference_range, segment, 7, f"{text}|{segment.fields[6]}")
     if found is None:
         return
     observation = targets["Observation"]

@@ -35,6 +35,8 @@ COMPARATORS = {"<": "<", "<=": "<=", ">": ">", ">=": ">=", "≤": "<=", "≥": "
 
 #: More digits are no measurement; a reader could not keep them exactly.
 _DIGITS = 40
+#: Up to this length `Decimal` itself writes a plain number as it was (`0.0000001` is longer).
+_SHORT = 8
 #: FHIR R4 integers have 32 bits.
 _INTEGER_LIMIT = 2**31
 _PLAIN = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
@@ -74,7 +76,7 @@ def decimal_of(text: str) -> tuple[Decimal, str] | None:
     if len(text) > _DIGITS:
         return None
     if _PLAIN.fullmatch(text):
-        return number(text), ""
+        return (Decimal(text) if len(text) <= _SHORT else number(text)), ""
     found = _LOOSE.fullmatch(text)
     if found is None or not (found[2] or found[3]):
         return None
@@ -114,6 +116,24 @@ def amount(text: str, *, comparator: bool = False) -> dict[str, Any] | None:
     if sent:
         quantity["_value"] = {"extension": [{"url": ORIGINAL_TEXT, "valueString": sent}]}
     return quantity
+
+
+def plain_amount(text: str) -> dict[str, Any] | None:
+    """Read a number that leaves as written, without looking at anything else: nearly all results are such.
+
+    Parameters
+    ----------
+    text : str
+        `4.20`.
+
+    Returns
+    -------
+    dict or None
+        A new Quantity with `value`; None when `numeric` has to look closer.
+    """
+    if len(text) <= _SHORT and _PLAIN.fullmatch(text):
+        return {"value": Decimal(text)}
+    return None
 
 
 def unit(text: str, environment: Environment) -> dict[str, Any]:
@@ -176,7 +196,7 @@ def units_as_text(text: str) -> str:
 def with_unit(quantity: dict[str, Any], units: str, environment: Environment) -> dict[str, Any]:
     """Add the unit to a Quantity."""
     if units and units != '""':
-        quantity.update(unit(units, environment))
+        quantity.update(environment.memo(unit)[units][0])
     return quantity
 
 
