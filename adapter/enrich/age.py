@@ -5,10 +5,13 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import date, timedelta
 from decimal import Decimal
+from math import ceil
 from typing import NamedTuple
 
 _MONTHS = {"a": 12, "mo": 1}
 _DAYS = {"wk": 7, "d": 1}
+# UCUM's month, for the part of an age that is no whole month.
+_DAYS_OF_A_MONTH = Decimal("30.4375")
 
 
 class Span(NamedTuple):
@@ -64,12 +67,14 @@ def in_band(birth: Span | None, collected: Span | None, low: Decimal | None, hig
 
 
 def _birthday(birth: date, age: Decimal, unit: str) -> date:
-    """Day on which an age is reached; the 29th of February becomes the 28th in other years."""
+    """First day on which an age is reached; the 29th of February becomes the 28th in other years."""
     try:
         if unit in _DAYS:
-            return birth + timedelta(days=int(age * _DAYS[unit]))
-        years, month = divmod(birth.month - 1 + int(age * _MONTHS[unit]), 12)
+            return birth + timedelta(days=ceil(age * _DAYS[unit]))
+        whole, part = divmod(age * _MONTHS[unit], 1)
+        years, month = divmod(birth.month - 1 + int(whole), 12)
         year = birth.year + years
-        return date(year, month + 1, min(birth.day, monthrange(year, month + 1)[1]))
+        reached = date(year, month + 1, min(birth.day, monthrange(year, month + 1)[1]))
+        return reached + timedelta(days=ceil(part * _DAYS_OF_A_MONTH))
     except (OverflowError, ValueError):
         return date.max
