@@ -46,6 +46,8 @@ class Assembly:
     shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
     #: resource by full url, to find what a reference means
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: whether a resource without an identifier that has a system gets one; only the conditional requests of a transaction need it
+    own_identifiers: bool = True
     #: sender key that stands in for a missing assigning authority (MSH-3, MSH-4)
     sender_key: str = ""
     #: MSH-3 and MSH-4 as (namespace, universal id), for `ObservationContext`
@@ -110,7 +112,8 @@ class Assembly:
             resource["id"] = uuid
         else:
             if identifier is None:
-                resource.setdefault("identifier", []).append({"system": URI_SYSTEM, "value": full_url})
+                if self.own_identifiers:
+                    resource.setdefault("identifier", []).append({"system": URI_SYSTEM, "value": full_url})
                 token = f"identifier={URI_SYSTEM}|{full_url}"
             else:
                 chosen = resource["identifier"][identifier]

@@ -100,6 +100,7 @@ class Converter:
         assembly = Assembly(
             message,
             environment,
+            own_identifiers=self.settings.to in (None, "transaction"),
             sender_key="\x1f".join((*application, "", *facility)),
             sender_application=application,
             sender_facility=facility,

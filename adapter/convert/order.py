@@ -359,8 +359,13 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
     for segment, number, table in ((common, 5, "0038"), (common, 1, "0119"), (order.request, 25, "0123-request")):
         if segment is None or not valued(segment[number]):
             continue
-        if components(segment[number], 1)[0] in vocabulary[table]:
+        row = vocabulary[table].get(components(segment[number], 1)[0])
+        if row is not None and number == 5:
             put(request, "status", assembly.value(mapped_code(table), segment, number, segment[number]))
+            return
+        if row is not None:
+            # The code itself stands elsewhere: ORC-1 in the business event, OBR-25 in the report.
+            request["status"] = row.target
             return
         if number == 5:
             assembly.report("code-not-mapped", segment, 5, detail="table 0038", value=segment[5])
