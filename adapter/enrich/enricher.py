@@ -164,7 +164,8 @@ def _enrich_quantity(result: Result, resolution: Resolution, unit: UnitResolutio
             result.report("value-implausible", "value", "a number beyond every measurement")
         return
     ranges = result.element.get("referenceRange", [])
-    readable = True
+    inherits = not ranges and result.of_whole("referenceRange")
+    readable = not inherits
     bounds: Bounds | None = None
     row = ""
     if ranges:
@@ -182,7 +183,7 @@ def _enrich_quantity(result: Result, resolution: Resolution, unit: UnitResolutio
         if moved != ranges:
             result.element["referenceRange"] = moved
             result.changed("referenceRange", "range-converted" if new_unit != unit.ucum else "range-bounds")
-    elif not ranges and (found := find_range(result, resolution.row, new_unit)) is not None:
+    elif not ranges and not inherits and (found := find_range(result, resolution.row, new_unit)) is not None:
         row, bounds = found.row.id, bounds_of(found.row)
         shown = unit_text(result.element["valueQuantity"])
         result.element["referenceRange"] = [element_of(result, found.row, new_unit, shown)]

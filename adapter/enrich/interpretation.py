@@ -28,7 +28,7 @@ def add_interpretation(result: Result, code: str, row: str) -> None:
         Id of the table row of the range; empty for a range that was sent.
     """
     tables, sent = result.tables, result.element.get("interpretation", [])
-    if any(is_marked(concept) for concept in sent):
+    if result.of_whole("interpretation") or any(is_marked(concept) for concept in sent):
         return
     category = tables.interpretation_categories[code].category
     free = True

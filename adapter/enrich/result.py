@@ -83,6 +83,10 @@ class Result:
     issues: list[Issue] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
 
+    def of_whole(self, name: str) -> bool:
+        """Whether a component leaves this to the Observation: what is said there for all components is not judged for one."""
+        return bool(self.path) and name not in self.element and name in self.context.observation
+
     def report(self, slug: str, part: str, detail: str = "", value: str = "") -> None:
         """Report an issue at a part of the result: `code`, `value`, `unit`, `referenceRange` or `interpretation`."""
         place = self.context.place

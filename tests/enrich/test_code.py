@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from enrich_examples import SERUM, URINE, Enrich, Site, codes_of, context_of, observation, slugs
+from enrich_examples import SERUM, URINE, Enrich, Site, codes_of, context_of, flag, observation, slugs
 
 from adapter.enrich.mark import is_marked
 from adapter.fhir.canonical import MARK
@@ -116,3 +116,20 @@ def test_a_component_is_enriched_by_its_own_code(enrich: Enrich) -> None:
     assert str(resource["component"][1]["valueQuantity"]["value"]) == "0.300"
     assert codes_of(resource["component"][1]) == ["N"]
     assert json.dumps(part, default=str) == before, "nested values may be shared"
+
+
+def test_a_component_under_a_range_of_the_whole_keeps_its_value_as_sent(enrich: Enrich) -> None:
+    part = {name: observation(URINE, "400", "ug/L")[name] for name in ("code", "valueQuantity")}
+    resource = {"status": "final", "code": part["code"], "referenceRange": [{"text": "0-300"}], "component": [part]}
+    enrich(resource, "urine")
+    (component,) = resource["component"]
+    assert (str(component["valueQuantity"]["value"]), component["valueQuantity"]["code"]) == ("400", "ug/L")
+    assert "interpretation" not in component
+    assert resource["referenceRange"] == [{"text": "0-300"}]
+
+
+def test_a_component_is_not_judged_beside_a_flag_of_the_whole(enrich: Enrich) -> None:
+    part = {name: observation(SERUM, "9.0", text="0.6-2.4")[name] for name in ("code", "valueQuantity", "referenceRange")}
+    resource = {"status": "final", "code": {"text": "Panel"}, "interpretation": flag("H"), "component": [part]}
+    enrich(resource, "serum")
+    assert "interpretation" not in resource["component"][0]
