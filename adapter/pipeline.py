@@ -24,9 +24,6 @@ from adapter.hl7v2.message import Message, read_message
 from adapter.issues import Issue, Rejected, reject
 from adapter.tables.index import Tables
 
-#: MSH-9.2 of the messages that carry results by the structure of ORU_R01 (HL7 v2.9 chapter 7).
-RESULT_EVENTS = frozenset({"R01", "R30", "R31", "R32", "R40", "R42", ""})
-
 Fate = Literal["converted", "rejected", "unselected"]
 
 
@@ -94,7 +91,8 @@ class Pipeline:
     def _v2(self, data: bytes) -> Outcome:
         message = read_message(data, self._charset(data) if self._charsets else "")
         kind, event = message.message_type
-        if kind != "ORU" or event not in RESULT_EVENTS:
+        # whatever its event, an unsolicited observation message carries results by the structure of ORU_R01
+        if kind != "ORU":
             return Outcome("unselected", data, issues=[Issue("not-a-result", "MSH-9", f"{kind}^{event}")])
         if self.settings.only and not self._selected(message):
             return Outcome("unselected", data)
