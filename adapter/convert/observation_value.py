@@ -143,7 +143,8 @@ def value_type(segment: Segment) -> str:
     return sent if sent in READERS else leaf(sent.partition("^")[0]).upper()
 
 
-def _reader(assembly: Assembly, segment: Segment, kind: str) -> Reader:
+def _reader(assembly: Assembly, segment: Segment, kind: str, observation: dict[str, Any]) -> Reader:
+    """Give the reader of a type; a type that the value does not show is kept as sent."""
     found = READERS.get(kind)
     if found is not None:
         return found
@@ -151,6 +152,8 @@ def _reader(assembly: Assembly, segment: Segment, kind: str) -> Reader:
         assembly.report("value-type-as-text", segment, 5, detail=kind)
     else:
         assembly.report("value-type-unknown", segment, 2, value=segment[2])
+    if kind:
+        observation.setdefault("extension", []).append(source_extension("OBX-2", segment[2]))
     return as_sent
 
 
@@ -162,7 +165,7 @@ def build_value(assembly: Assembly, segment: Segment, text: str, targets: Target
     read = READERS.get(kind)
     if read is None:
         kind = value_type(segment)
-        read = _reader(assembly, segment, kind)
+        read = _reader(assembly, segment, kind, observation)
     units = fields[6] if len(fields) > 6 else ""
     if kind == "NM" and (quantity := plain_amount(text)) is not None:
         observation["valueQuantity"] = with_unit(quantity, units, assembly.environment)

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from adapter.convert.assembly import Assembly
+from adapter.convert.datatypes.verbatim import SOURCE_FIELD
 from adapter.convert.environment import Environment
 from adapter.convert.observation import RULES, build_observations
 from adapter.convert.order_context import OrderContext
@@ -62,3 +63,9 @@ def obx(kind: str, value: str, units: str = "", **fields: str) -> str:
         parts += [""] * (number + 1 - len(parts))
         parts[number] = text
     return "|".join(parts)
+
+
+def kept_fields(observation: dict[str, Any]) -> dict[str, str]:
+    """Fields kept verbatim, by name."""
+    found = [one["extension"] for one in observation.get("extension", ()) if one["url"] == SOURCE_FIELD]
+    return {parts[0]["valueString"]: parts[1]["valueString"] for parts in found}

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from results import convert, obx, result, slugs
+from results import convert, kept_fields, obx, result, slugs
 
-from adapter.convert.datatypes.verbatim import SOURCE_FIELD
+from adapter.fhir.json import dumps
 from adapter.fhir.validation import structure_faults
 
 DATA_ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 V3_INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
-
-
-def kept_fields(observation: dict[str, Any]) -> dict[str, str]:
-    """Fields kept verbatim, by name."""
-    found = [one["extension"] for one in observation.get("extension", ()) if one["url"] == SOURCE_FIELD]
-    return {parts[0]["valueString"]: parts[1]["valueString"] for parts in found}
 
 
 def extension(observation: dict[str, Any], name: str) -> list[dict[str, Any]]:
@@ -295,12 +290,26 @@ class TestIdentity:
         assert "identity-ambiguous" not in slugs(assembly)
 
 
+FULL = (
+    "OBX|1|NM|2345-7^Glucose^LN^GLU^Glucose local^99A|1.2|4.20|mmol/L^millimole per liter^UCUM^MM^Milli^99B|3.9-5.5|N^Fine^HL70078~*"
+    "|0.9|S|X|20250101|chk|20260115080000-0500|05D1^Ref Lab^CLIA|42^Tech^Tess|PCR^Chain^99C~M2|ANALYZ1^LIS|20260115102000|ARM^Left^99D"
+    "|INST77^LIS|mood|Acme Lab|1 Lab Way^^Lyndhurst|88^Boss^Bea|rel|C9^Cause|proc|RSLT|sub|act|WHY^Reason|SP1&EHR^SF1&LIS"
+)
+NOTE = "NTE|1|L|Hemolyzed|RE|7^Noter^Nia|20260115110000-0500|20260116|20260117|COD^Coded^99E"
+PARTICIPANT = "PRT|1|AD||RO^Observing^HL70912|61^Part^Pat|PT^Provider^99F|||ONC^101|DEV5^EQP"
+
+
 def test_a_full_segment_is_valid_fhir() -> None:
-    full = (
-        "OBX|1|NM|2345-7^Glucose^LN^GLU^Glucose local^L|1.2|4.20|mmol/L^millimole per liter^UCUM|3.9-5.5|N^Normal^HL70078~*|0.9|S"
-        "|X|20250101|x"
-        "|20260115080000-0500|05D1^Ref Lab^CLIA|42^Tech^Tess|PCR^PCR^L~M2|ANALYZ1^LIS|20260115102000|ARM|INST77^LIS|X|Acme Lab"
-        "|1 Lab Way^^Lyndhurst|88^Boss^Bea|R|C^Cause|P|RSLT|S|A|W|SP1&EHR^SF1&LIS"
-    )
-    assembly = convert(full, "NTE|1|L|Hemolyzed|RE|7^Noter^Nia|20260115110000-0500", "PRT|1|AD||RO|61^Part^Pat||||ONC|DEV5^LIS")
+    assembly = convert(FULL, NOTE, PARTICIPANT)
     assert [structure_faults(entry.resource) for entry in assembly.entries] == [[]] * len(assembly.entries)
+
+
+def test_every_component_of_a_full_segment_is_in_the_output() -> None:
+    assembly = convert(FULL, NOTE, PARTICIPANT)
+    output = dumps([entry.resource for entry in assembly.entries]).decode()
+    sent = [
+        part for line in (FULL, NOTE, PARTICIPANT) for field in line.split("|")[3:] for part in re.split("[~^&]", field) if part
+    ]
+    # what FHIR says in its own words: names of coding systems, times, and how a receiver should change its records
+    said_otherwise = {"LN", "UCUM", "HL70078", "HL70912", "AD", "20260115080000-0500", "20260115110000-0500", "20260115102000"}
+    assert [part for part in sent if part not in output and part not in said_otherwise] == []

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from results import convert, obx, result, slugs, surroundings
-from test_observation import kept_fields
+from results import convert, kept_fields, obx, result, slugs, surroundings
 
 from adapter.convert.observation_value import ATTACHMENT_VALUE, READERS, has_value
 from adapter.fhir.json import dumps
@@ -54,7 +53,8 @@ def test_coded_values_keep_both_triplets(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["XCN", "CX", "XPN", "XAD", "XTN", "XON", "PN", "TN", "AD", "EI", "CP", "MO"])
 def test_types_without_place_in_fhir_are_text_as_sent(kind: str) -> None:
     assembly = convert(obx(kind, "1^TEST^Ann"))
-    assert assembly.observations[0].observation["valueString"] == "1^TEST^Ann"
+    observation = assembly.observations[0].observation
+    assert (observation["valueString"], kept_fields(observation)) == ("1^TEST^Ann", {"OBX-2": kind})
     assert slugs(assembly) == ["value-type-as-text"]
 
 
