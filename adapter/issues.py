@@ -179,6 +179,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "200",
     ),
     (
+        "message-type-missing",
+        "error",
+        "MSH-9 is empty; nobody can tell whether the message carries results.",
+        "Ask the sender to fill MSH-9.",
+        "200",
+    ),
+    (
         "batch-count",
         "warning",
         "The count in BTS or FTS differs from the number of messages in the batch.",

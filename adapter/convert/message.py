@@ -108,7 +108,7 @@ class Converter:
         grouped = group(message)
         for result in grouped.patient_results:
             _build_patient_result(assembly, plans, result)
-        if not any(result.orders for result in grouped.patient_results):
+        if not assembly.observations:
             assembly.report("no-result")
         digest = hashlib.sha256(source).hexdigest()
         software = _header_segments(assembly, grouped.header)
