@@ -17,19 +17,13 @@ from typing import Any
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.attachments import encapsulated_data, reference_pointer
 from adapter.convert.datatypes.codes import codeable_concept, coded_id
-from adapter.convert.datatypes.quantities import (
-    Value,
+from adapter.convert.datatypes.quantities import Value, number_in_text, numeric, plain_amount, text_value, unit, with_unit
+from adapter.convert.datatypes.structured_numbers import (
     composite_quantity,
-    number_in_text,
-    numeric,
     numeric_array,
     numeric_range,
-    plain_amount,
     structured_numeric,
-    text_value,
-    unit,
     whole_number,
-    with_unit,
 )
 from adapter.convert.datatypes.text import components, leaf, markdown_text, put, string
 from adapter.convert.datatypes.times import date_time, period, time_of_day

@@ -291,9 +291,10 @@ class TestIdentity:
 
 
 FULL = (
-    "OBX|1|NM|2345-7^Glucose^LN^GLU^Glucose local^99A|1.2|4.20|mmol/L^millimole per liter^UCUM^MM^Milli^99B|3.9-5.5|N^Fine^HL70078~*"
-    "|0.9|S|X|20250101|chk|20260115080000-0500|05D1^Ref Lab^CLIA|42^Tech^Tess|PCR^Chain^99C~M2|ANALYZ1^LIS|20260115102000|ARM^Left^99D"
-    "|INST77^LIS|mood|Acme Lab|1 Lab Way^^Lyndhurst|88^Boss^Bea|rel|C9^Cause|proc|RSLT|sub|act|WHY^Reason|SP1&EHR^SF1&LIS"
+    "OBX|1|NM|2345-7^Glucose^LN^GLU^Glucose local^99A|1.2|4.20|mmol/L^millimole per liter^UCUM^MM^Milli^99B|3.9-5.5"
+    "|N^Fine^HL70078~*|0.9|S|X|20250101|chk|20260115080000-0500|05D1^Ref Lab^CLIA|42^Tech^Tess|PCR^Chain^99C~M2|ANALYZ1^LIS"
+    "|20260115102000|ARM^Left^99D|INST77^LIS|mood|Acme Lab|1 Lab Way^^Lyndhurst|88^Boss^Bea|rel|C9^Cause|proc|RSLT|sub|act"
+    "|WHY^Reason|SP1&EHR^SF1&LIS"
 )
 NOTE = "NTE|1|L|Hemolyzed|RE|7^Noter^Nia|20260115110000-0500|20260116|20260117|COD^Coded^99E"
 PARTICIPANT = "PRT|1|AD||RO^Observing^HL70912|61^Part^Pat|PT^Provider^99F|||ONC^101|DEV5^EQP"
