@@ -91,6 +91,10 @@ class Pipeline:
     def _v2(self, data: bytes) -> Outcome:
         message = read_message(data, self._charset(data) if self._charsets else "")
         kind, event = message.message_type
+        if not kind:
+            if len(message.segments) == 1:
+                raise reject("truncated", "MSH-9", "the message ends before its type")
+            raise reject("message-type-missing", "MSH-9")
         # whatever its event, an unsolicited observation message carries results by the structure of ORU_R01
         if kind != "ORU":
             return Outcome("unselected", data, issues=[Issue("not-a-result", "MSH-9", f"{kind}^{event}")])
