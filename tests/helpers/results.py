@@ -156,7 +156,8 @@ def _range(element: dict[str, Any]) -> str:
     if low or high:
         units = {amount({**bound, "value": ""}) for bound in (low, high) if bound}
         assert len(units) == 1, "low and high have different units"
-        bounds = f"{digits(low['value']) if low else ''}..{digits(high['value']) if high else ''} {units.pop()} "
+        bounds = f"{digits(low['value']) if low else ''}..{digits(high['value']) if high else ''}"
+        bounds += f" {unit}" if (unit := units.pop()) else ""
     text = f'"{element["text"]}"' if "text" in element else ""
-    row = f" {_row(element)}" if _is_marked(element) else ""
-    return (bounds + text + row).strip()
+    row = _row(element) if _is_marked(element) else ""
+    return " ".join(part for part in (bounds, text, row) if part)
