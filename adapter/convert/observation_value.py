@@ -17,9 +17,17 @@ from typing import Any
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.attachments import encapsulated_data, reference_pointer
 from adapter.convert.datatypes.codes import codeable_concept, coded_id
-from adapter.convert.datatypes.quantities import Value, number_in_text, numeric, plain_amount, text_value, unit, with_unit
-from adapter.convert.datatypes.structured_numbers import (
+from adapter.convert.datatypes.quantities import (
+    Value,
     composite_quantity,
+    number_in_text,
+    numeric,
+    plain_amount,
+    text_value,
+    unit,
+    with_unit,
+)
+from adapter.convert.datatypes.structured_numbers import (
     numeric_array,
     numeric_range,
     structured_numeric,

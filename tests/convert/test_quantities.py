@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.convert.datatypes.quantities import decimal_of, number_in_text, numeric, unit
+from adapter.convert.datatypes.quantities import composite_quantity, decimal_of, number_in_text, numeric, unit
 from adapter.convert.datatypes.structured_numbers import (
-    composite_quantity,
     numeric_array,
     numeric_range,
     structured_numeric,

@@ -1,4 +1,4 @@
-"""NM and OBX-6 -> Quantity; a number in a text field -> Quantity. The other numeric types are in `structured_numbers`.
+"""NM, CQ and OBX-6 -> Quantity; a number in a text field -> Quantity. The other numeric types are in `structured_numbers`.
 
 A number is read only when the whole text is one in the grammar of HL7 (sign, digits, decimal point) or a comparator with such
 a number; everything else is refused and stays text. A number that JSON cannot write as sent (`+4.2`, `.5`, `5.`, `007`) is
@@ -11,7 +11,7 @@ says UCUM. What spellings mean is decided later, by tables.
 
 References
 ----------
-HL7 v2.5.1 chapter 2, 2.A.47 (NM); v2-to-FHIR maps NM[Quantity], CWE[Quantity]; ambiguities A07, A30.
+HL7 v2.5.1 chapter 2, 2.A.47 (NM), 2.A.15 (CQ); v2-to-FHIR maps NM[Quantity], CQ[Quantity], CWE[Quantity]; ambiguities A07, A30.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from adapter.convert.datatypes.coding_systems import code_system
-from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, leaf
+from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, leaf, promoted
 from adapter.convert.environment import Environment
 from adapter.fhir.json import number
 from adapter.tables.index import UCUM_SYSTEM
@@ -258,3 +258,29 @@ def number_in_text(text: str, environment: Environment) -> Value | None:
         return None
     environment.fault("number-in-text", "", "", sent)
     return Value("Quantity", with_unit(quantity, units, environment))
+
+
+def composite_quantity(text: str, environment: Environment) -> Value | None:
+    """CQ with OBX-6 -> Quantity; the unit of the CQ itself is stronger (A30).
+
+    Parameters
+    ----------
+    text : str
+        `value|units`.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    Value or None
+        Quantity, or text.
+    """
+    sent, _, units = text.partition("|")
+    value, _, own_units = sent.partition("^")
+    quantity = amount(leaf(value), comparator=True)
+    if quantity is None or "^" in own_units:
+        kept = text_value(sent)
+        if kept is not None:
+            environment.fault("value-not-converted", "", "CQ", sent)
+        return kept
+    return Value("Quantity", with_unit(quantity, promoted(own_units) or units, environment))

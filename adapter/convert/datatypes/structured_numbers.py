@@ -1,11 +1,11 @@
-"""SN, NR, NA, CQ and SI -> Quantity, Ratio, Range, SampledData, integer.
+"""SN, NR, NA and SI -> Quantity, Ratio, Range, SampledData, integer.
 
 Each function takes the value and OBX-6 in one text, `value|units` (see `quantities`). What does not follow its type stays text.
 
 References
 ----------
-HL7 v2.5.1 chapter 2, 2.A.73 (SN), 2.A.46 (NR), 2.A.44 (NA), 2.A.15 (CQ), 2.A.70 (SI); v2-to-FHIR maps SN[Quantity|Ratio|Range],
-NR[Range], NA[SampledData], CQ[Quantity]; ambiguities A07, A08, A30, A31, A62.
+HL7 v2.5.1 chapter 2, 2.A.73 (SN), 2.A.46 (NR), 2.A.44 (NA), 2.A.70 (SI); v2-to-FHIR maps SN[Quantity|Ratio|Range],
+NR[Range], NA[SampledData]; ambiguities A07, A08, A30, A31, A62.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from adapter.convert.datatypes.quantities import (
     units_as_text,
     with_unit,
 )
-from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, leaf, promoted
+from adapter.convert.datatypes.text import ORIGINAL_TEXT, components
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Primitive
 from adapter.fhir.json import number
@@ -135,32 +135,6 @@ def numeric_range(text: str, environment: Environment) -> Value | None:
         return Value("Range", {name: with_unit(bound, units, environment) for name, bound in bounds.items() if bound is not None})
     environment.fault("value-not-converted", "", "NR", sent)
     return text_value(sent)
-
-
-def composite_quantity(text: str, environment: Environment) -> Value | None:
-    """CQ with OBX-6 -> Quantity; the unit of the CQ itself is stronger (A30).
-
-    Parameters
-    ----------
-    text : str
-        `value|units`.
-    environment : Environment
-        Surroundings.
-
-    Returns
-    -------
-    Value or None
-        Quantity, or text.
-    """
-    sent, _, units = text.partition("|")
-    value, _, own_units = sent.partition("^")
-    quantity = amount(leaf(value), comparator=True)
-    if quantity is None or "^" in own_units:
-        kept = text_value(sent)
-        if kept is not None:
-            environment.fault("value-not-converted", "", "CQ", sent)
-        return kept
-    return Value("Quantity", with_unit(quantity, promoted(own_units) or units, environment))
 
 
 def whole_number(text: str, environment: Environment) -> Value | None:
