@@ -180,8 +180,9 @@ def _enrich_quantity(result: Result, resolution: Resolution, unit: UnitResolutio
             for element, found in zip(ranges, read, strict=True)
             if found is not None
         ]
+        # assigned in any case: the order of children is the same then, however the range came in
+        result.element["referenceRange"] = moved
         if moved != ranges:
-            result.element["referenceRange"] = moved
             result.changed("referenceRange", "range-converted" if new_unit != unit.ucum else "range-bounds")
     elif not ranges and not inherits and (found := find_range(result, resolution.row, new_unit)) is not None:
         row, bounds = found.row.id, bounds_of(found.row)

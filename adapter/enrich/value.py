@@ -60,19 +60,12 @@ def unit_of(result: Result, quantity: Mapping[str, Any]) -> UnitResolution:
 
 
 def factor(tables: Tables, from_unit: str, to_unit: str) -> Fraction | None:
-    """Give the exact factor between two units of the same kind of quantity.
-
-    None where they do not convert: arbitrary units never do, and a mass ratio (ug/g) is no substance ratio (umol/mol), although
-    UCUM takes both for plain numbers.
-    """
+    """Give the exact factor between two units; None where they do not convert, as arbitrary units never do."""
     if from_unit == to_unit:
         return Fraction(1)
-    ucum = tables.ucum
-    if not from_unit or not to_unit or ucum.parse(from_unit).arbitrary:
+    if not from_unit or not to_unit or tables.ucum.parse(from_unit).arbitrary:
         return None
-    if ucum.kind_of_quantity(from_unit) != ucum.kind_of_quantity(to_unit):
-        return None
-    return ucum.factor(from_unit, to_unit)
+    return tables.ucum.factor(from_unit, to_unit)
 
 
 def converted(tables: Tables, quantity: Mapping[str, Any], from_unit: str, to_unit: str) -> dict[str, Any]:
