@@ -117,7 +117,7 @@ def _kept(name: str, note: str = "no element in DiagnosticReport") -> Rule:
 
 
 #: Fields of OBR that neither DiagnosticReport nor ServiceRequest nor Specimen has an element for.
-_OBR_KEPT = (12, 18, 19, 20, 21, 26, 28, 30, 33, 36, 37, 38, 40, 41, 42, 43, 44, 45, 48, 49, 51, 52)
+_OBR_KEPT = (12, 18, 19, 20, 21, 26, 28, 30, 33, 36, 37, 38, 40, 41, 42, 43, 44, 45, 48, 49, 51, 52, 55)
 
 OBR_RULES: tuple[Rule, ...] = (
     Rule("OBR-1", drop="number of the segment"),

@@ -278,9 +278,9 @@ def _complete(specimen: dict[str, Any], more: dict[str, Any]) -> None:
 
 def add_collector(assembly: Assembly, plans: dict[str, Plan], segment: Segment, specimen: dict[str, Any]) -> None:
     """PRT with role SC -> collector, where none is named yet (A38)."""
-    reference = role_of(assembly, plans, segment)
     collection = specimen.get("collection", {})
-    if reference is not None and "collector" not in collection:
+    reference = role_of(assembly, plans, segment) if "collector" not in collection else None
+    if reference is not None:
         specimen["collection"] = {**collection, "collector": reference}
     else:
         specimen.setdefault("extension", []).append(source_extension(segment.name, segment.text))
