@@ -157,7 +157,8 @@ def _transmitter(assembly: Assembly, segment: Segment, text: str, targets: Targe
         who["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
     if who:
         provenance = targets["Provenance"]
-        provenance["agent"].append({"type": {"coding": [{"system": PARTICIPANT_TYPE, "code": "transmitter"}]}, "who": who})
+        # R4's participant types have no transmitter (R5's have): the text says it
+        provenance["agent"].append({"type": {"text": "transmitter"}, "who": who})
 
 
 def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

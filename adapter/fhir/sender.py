@@ -71,9 +71,10 @@ def _from_provenance(provenance: Resource, full_url: str, names: Index) -> Sende
 
 
 def _role(agent: Resource) -> str:
-    codings = _dict(agent.get("type")).get("coding")
+    kind = _dict(agent.get("type"))
+    codings = kind.get("coding")
     first = codings[0] if isinstance(codings, list) and codings else None
-    return str(_dict(first).get("code", ""))
+    return str(_dict(first).get("code") or kind.get("text", ""))
 
 
 def _facility(reference: Any, container: Resource, full_url: str, names: Index) -> tuple[str, ...]:
