@@ -1,4 +1,4 @@
-"""The fixtures: `fixtures/<theme>/<name>.hl7|.json|.ndjson`, beside each the accepted output `<name>.<suffix>.expected.ndjson`."""
+"""The fixtures: `fixtures/<theme>/<name>.hl7|.json|.ndjson`, beside each its accepted output `<name>.expected.ndjson`."""
 
 from functools import cache
 from pathlib import Path

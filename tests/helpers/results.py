@@ -95,7 +95,8 @@ def view(observation: dict[str, Any]) -> Result:
 
 def amount(quantity: dict[str, Any]) -> str:
     """`<0.5 mg/L`: the digits exactly as they stand in the JSON."""
-    unit = quantity["code"] if quantity.get("system") == UCUM and "code" in quantity else f'"{quantity["unit"]}"' if "unit" in quantity else ""
+    text = f'"{quantity["unit"]}"' if "unit" in quantity else ""
+    unit = quantity["code"] if quantity.get("system") == UCUM and "code" in quantity else text
     return f"{quantity.get('comparator', '')}{digits(quantity.get('value', ''))} {unit}".strip()
 
 
@@ -133,7 +134,7 @@ def _value(observation: dict[str, Any]) -> str:
         return " : ".join(amount(observation["valueRatio"][part]) for part in ("numerator", "denominator"))
     if "valueCodeableConcept" in observation:
         return " + ".join(coding["code"] for coding in observation["valueCodeableConcept"]["coding"])
-    others = [str(value) for name, value in observation.items() if name.startswith("value") and not isinstance(value, (dict, list))]
+    others = [str(value) for name, value in observation.items() if name.startswith("value") and not isinstance(value, dict)]
     if others:
         return others[0]
     reason = observation.get("dataAbsentReason", {}).get("coding", ())
