@@ -20,37 +20,57 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 MADE = "<!-- made by tools/make_docs.py; change the source, not this page -->\n"
 
 
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def issues_page() -> str:
     """Every issue of the catalogue."""
-    lines = ["# Issues", "", MADE, "What can go wrong, from the catalogue in `adapter/issues.py`. An issue names a row by its slug and says where", "it happened. Severity: *error*, the message or a value of it did not go the normal way; *warning*, a person should look;", "*information*, said for completeness.", ""]
+    lines = [
+        "# Issues",
+        "",
+        MADE,
+        "What can go wrong, from the catalogue in `adapter/issues.py`. An issue names a row by its slug and says where it happened.",
+        "*error*: the message or a value of it did not go the normal way. *warning*: a person should look. *information*: said for",
+        "completeness; it stands in the issue file and in the summary, not on standard error.",
+        "",
+    ]
     for severity in ("error", "warning", "information"):
         lines += [f"## {severity}", "", "| slug | what it means | what to do |", "|---|---|---|"]
-        lines += [
-            f"| `{kind.slug}` | {kind.meaning.replace('|', chr(92) + '|')} | {kind.action.replace('|', chr(92) + '|')} |"
-            for kind in sorted(CATALOGUE.values(), key=lambda kind: kind.slug)
-            if kind.severity == severity
-        ]
+        kinds = sorted((kind for kind in CATALOGUE.values() if kind.severity == severity), key=lambda kind: kind.slug)
+        lines += [f"| `{kind.slug}` | {_cell(kind.meaning)} | {_cell(kind.action)} |" for kind in kinds]
         lines.append("")
     return "\n".join(lines)
 
 
-def _function(rule: Rule) -> str:
+def _how(rule: Rule) -> str:
     if rule.drop:
         return f"*dropped*: {rule.drop}"
     function = rule.value or rule.build
     name = getattr(function, "__name__", "").strip("_").replace("_", " ")
-    return f"{name}{f', table {rule.table}' if rule.table else ''}"
+    return f"{name}, table {rule.table}" if rule.table else name
+
+
+def _row(rule: Rule) -> str:
+    target = f"`{rule.target}`" if rule.target else ""
+    cells = (rule.source, target, _how(rule), "" if rule.drop else rule.repeats, rule.note)
+    return "| " + " | ".join(map(_cell, cells)) + " |"
 
 
 def mapping_page() -> str:
     """Every rule of the conversion."""
-    lines = ["# Mapping", "", MADE, "Each field of each segment and where it goes, from the rules that run (`adapter/convert/`). *Repeats*: `each`, every repetition makes", "an element; `first`, FHIR allows one, the others are reported; `whole`, the rule sees all repetitions. Numbers such as A12 are", "open points of the HL7 v2-to-FHIR guide; `docs/architecture.md` says how they were decided.", ""]
+    lines = [
+        "# Mapping",
+        "",
+        MADE,
+        "Each field of each segment and where it goes, from the rules that run (`adapter/convert/`). *Repeats*: `each`, every repetition",
+        "makes an element; `first`, FHIR allows one and the others are reported; `whole`, the rule sees all repetitions. Notes such as A12",
+        "name open points of the HL7 v2-to-FHIR guide; `docs/architecture.md` says how they were decided.",
+        "",
+    ]
     for name, rules in sorted(all_rules().items()):
         lines += [f"## {name}", "", "| field | target | how | repeats | note |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {rule.source} | {f'`{rule.target}`' if rule.target else ''} | {_function(rule)} | {'' if rule.drop else rule.repeats} | {rule.note} |".replace(" || ", " / ")
-            for rule in rules
-        ]
+        lines += [_row(rule) for rule in rules]
         lines.append("")
     return "\n".join(lines)
 

@@ -14,7 +14,9 @@ ACCEPTED = Path(__file__).with_name("accepted_findings.csv")
 
 def main(lint: str, listing: str) -> int:
     with ACCEPTED.open(newline="", encoding="utf-8") as file:
-        accepted = [(row["engine"], re.compile(row["pattern"]), re.compile(row["only_if_file_has"])) for row in csv.DictReader(file)]
+        accepted = [
+            (row["engine"], re.compile(row["pattern"]), re.compile(row["only_if_file_has"])) for row in csv.DictReader(file)
+        ]
     paths = {path: Path(path) for path in Path(listing).read_text(encoding="utf-8").split("\0") if path}
     expected = len(paths)
     text = Path(lint).read_text(encoding="utf-8", errors="replace")
@@ -37,7 +39,9 @@ def main(lint: str, listing: str) -> int:
                 first.setdefault(kind, Path(current).name)
     for finding, count in open_findings.most_common(40):
         print(f"FAULT {count} x {finding} (first in {first[finding]})")
-    print(f"{checked} files checked of {expected}; {accepted_count} accepted findings; {sum(open_findings.values())} open findings")
+    print(
+        f"{checked} files checked of {expected}; {accepted_count} accepted findings; {sum(open_findings.values())} open findings"
+    )
     return int(bool(open_findings) or checked != expected or not expected)
 
 

@@ -15,8 +15,20 @@ from adapter.tables.load import load_tables
 
 SERVER = os.environ["FHIR_SERVER"]
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
-TYPES = ("Patient", "Encounter", "ServiceRequest", "DiagnosticReport", "Observation", "Specimen", "Practitioner", "PractitionerRole",
-         "Organization", "Device", "Provenance", "Location")
+TYPES = (
+    "Patient",
+    "Encounter",
+    "ServiceRequest",
+    "DiagnosticReport",
+    "Observation",
+    "Specimen",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Device",
+    "Provenance",
+    "Location",
+)
 
 
 def call(path: str, body: bytes | None = None) -> dict:

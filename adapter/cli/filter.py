@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 import orjson
 import typer
@@ -144,7 +144,9 @@ def _outcomes(tables: Tables, settings: Settings, options: FilterOptions, stream
 
 
 def _messages(settings: Settings, options: FilterOptions, stream_issues: list[Issue]) -> Iterator[RawMessage]:
-    force = {"": None, "er7": "er7", "fhir": "json"}[options.source]
+    force: Literal["er7", "json"] | None = None
+    if options.source:
+        force = "er7" if options.source == "er7" else "json"
     for path in options.files or (Path("-"),):
         intake = Intake(limit=settings.limit, force=force)
         for block in _blocks(path):

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from adapter.tables.index import SenderRow, Tables
+from adapter.tables.index import Tables
+from adapter.tables.rows import SenderRow
 
 #: Entries a memo holds before it starts anew: bounds the memory at some ten megabytes for all memos together.
 MEMO_ENTRIES = 2048
