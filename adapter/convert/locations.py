@@ -13,6 +13,7 @@ from adapter.convert.datatypes.codes import mapped_concept
 from adapter.convert.datatypes.identifiers import authority, hd_uri, identifier_ei
 from adapter.convert.datatypes.text import components, keep, leaf, promoted
 from adapter.convert.environment import Environment
+from adapter.convert.party import share_filled
 from adapter.hl7v2.message import Segment, valued
 
 PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
@@ -156,49 +157,3 @@ def location(assembly: Assembly, segment: Segment, number: int, text: str) -> di
             place["partOf"] = reference
         reference = share_filled(assembly, place, key)
     return reference
-
-
-def share_filled(
-    assembly: Assembly, resource: dict[str, Any], key: tuple[str, ...], *, identifier: int | None = None
-) -> dict[str, str]:
-    """Share a resource; what it says beyond the one that is there already is added to that one.
-
-    Parameters
-    ----------
-    assembly : Assembly
-        The message being converted.
-    resource : dict
-        The resource, its top level and its lists its own.
-    key : tuple of str
-        Its key.
-    identifier : int, optional
-        Index of the identifier with system that names it.
-
-    Returns
-    -------
-    dict
-        Reference to the shared resource.
-    """
-    reference = assembly.share(resource, key, identifier=identifier)
-    there = assembly.resources[reference["reference"]]
-    if there is not resource:
-        fill(there, resource)
-    return reference
-
-
-def fill(there: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add to a resource what another description of the same thing says beyond it; what is there stays.
-
-    Parameters
-    ----------
-    there : dict
-        The resource; changed.
-    more : dict
-        The other description. Lists are joined, other elements fill what is empty.
-    """
-    for name, value in more.items():
-        found = there.get(name)
-        if found is None:
-            there[name] = value
-        elif found.__class__ is list:
-            there[name] = found + [one for one in value if one not in found]

@@ -13,7 +13,8 @@ from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import source_field
-from adapter.convert.parties import add_to, organization
+from adapter.convert.parties import organization
+from adapter.convert.party import add_to
 from adapter.convert.patient_fields import contact_point_with_use
 from adapter.convert.rules import Plan, Rule, Targets, apply_rules
 from adapter.hl7v2.message import Segment, valued

@@ -17,7 +17,8 @@ from adapter.convert.datatypes.text import components
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import source_extension, source_field
 from adapter.convert.environment import Environment
-from adapter.convert.parties import add_to, location, organization, practitioner, practitioner_xcn, share_role
+from adapter.convert.parties import location, organization, practitioner, practitioner_xcn, share_role
+from adapter.convert.party import add_to
 from adapter.convert.rules import Builder, Plan, Rule, Targets, apply_rules
 from adapter.hl7v2.message import Segment, valued
 

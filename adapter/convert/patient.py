@@ -21,10 +21,10 @@ from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.text import components, leaf, string
 from adapter.convert.datatypes.times import date_time, instant
 from adapter.convert.datatypes.verbatim import source_field
-from adapter.convert.locations import fill
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
+from adapter.convert.party import fill
 from adapter.convert.patient_fields import (
     PATIENT_EXTENSION,
     account_number,

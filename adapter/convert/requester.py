@@ -15,7 +15,8 @@ from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time, instant
 from adapter.convert.datatypes.verbatim import source_extension
 from adapter.convert.environment import DatatypeFunction
-from adapter.convert.parties import add_to, organization, organization_of_producer, practitioner, share_role
+from adapter.convert.parties import organization, organization_of_producer, practitioner, share_role
+from adapter.convert.party import add_to
 from adapter.hl7v2.grouping import Order
 from adapter.hl7v2.message import Segment, valued
 

@@ -17,11 +17,11 @@ from adapter.convert.datatypes.text import components, keep, promoted, put, stri
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_extension, source_field
 from adapter.convert.environment import DatatypeFunction, Environment
-from adapter.convert.locations import fill
 from adapter.convert.notes import build_notes
 from adapter.convert.order_identity import specimen_key
 from adapter.convert.participation import role_code, role_of
 from adapter.convert.parties import practitioner
+from adapter.convert.party import fill
 from adapter.convert.report import set_times, time_span
 from adapter.convert.rules import Builder, Plan, Rule, Targets, apply_rules
 from adapter.hl7v2.grouping import Order

@@ -1,0 +1,134 @@
+"""What all parties have in common: a key, an identifier, and one resource in a message whoever names it first.
+
+The key is an identifier with system; where there is none, the sender, the identifier as sent and the name (A41): a bare number
+means nothing outside the sender that wrote it, and two people may share one in different places.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from adapter.convert.assembly import Assembly
+from adapter.convert.datatypes.identifiers import identifier_cx
+from adapter.convert.environment import DatatypeFunction, Environment
+from adapter.hl7v2.message import Segment, valued
+
+
+class Party(NamedTuple):
+    """A resource as the text of its field describes it.
+
+    Parameters
+    ----------
+    resource : dict
+        Template; copied before it goes into a message.
+    key : tuple of str
+        Its key.
+    identifier : int or None
+        Index of the identifier with system.
+    """
+
+    resource: dict[str, Any]
+    key: tuple[str, ...]
+    identifier: int | None
+
+
+def normalised(*names: str) -> str:
+    """Give names in the form that is compared: case folded, blanks single."""
+    return "\x1f".join(" ".join(name.casefold().split()) for name in names)
+
+
+def identified(resource: dict[str, Any], bare: tuple[str, ...]) -> Party:
+    """Make a party: its key is the first identifier with a system, else the bare texts."""
+    for index, identifier in enumerate(resource.get("identifier", ())):
+        if "system" in identifier and "value" in identifier:
+            return Party(resource, (identifier["system"], identifier["value"]), index)
+    return Party(resource, bare, None)
+
+
+def share_field(
+    assembly: Assembly, segment: Segment, number: int, function: DatatypeFunction, text: str
+) -> dict[str, str] | None:
+    """Make the party of a field and share it in the message."""
+    if not valued(text):
+        return None
+    party: Party | None = assembly.value(function, segment, number, text)
+    return None if party is None else share_party(assembly, party)
+
+
+def share_party(assembly: Assembly, party: Party) -> dict[str, str]:
+    """Share a party in the message; without an identifier with system it belongs to the sender."""
+    resource = {name: list(value) if value.__class__ is list else value for name, value in party.resource.items()}
+    key = party.key if party.identifier is not None else (assembly.sender_key, *party.key)
+    return share_filled(assembly, resource, key, identifier=party.identifier)
+
+
+def read_identifier(text: str, places: dict[int, int], environment: Environment) -> dict[str, Any] | None:
+    """Read the identifier inside XCN or XON as the CX it is; faults name the components as sent."""
+    parts = text.split("^")
+    raw = [""] * 5
+    for target, source in places.items():
+        if source <= len(parts):
+            raw[target - 1] = parts[source - 1]
+    if not valued(raw[0]):
+        return None
+    found, faults = environment.memo(identifier_cx)["^".join(raw).rstrip("^")]
+    for fault in faults:
+        head, dot, rest = fault.component.partition(".")
+        environment.fault(fault.slug, f"{places[int(head)]}{dot}{rest}" if head else "", fault.detail, fault.value)
+    identifier: dict[str, Any] | None = found
+    return identifier
+
+
+def add_to(assembly: Assembly, reference: dict[str, str], name: str, values: list[Any]) -> None:
+    """Add values to a list of a resource in the message, each once."""
+    resource = assembly.resources[reference["reference"]]
+    there = resource.get(name, [])
+    more = [one for one in values if one not in there]
+    if more:
+        resource[name] = there + more
+
+
+def share_filled(
+    assembly: Assembly, resource: dict[str, Any], key: tuple[str, ...], *, identifier: int | None = None
+) -> dict[str, str]:
+    """Share a resource; what it says beyond the one that is there already is added to that one.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The message being converted.
+    resource : dict
+        The resource, its top level and its lists its own.
+    key : tuple of str
+        Its key.
+    identifier : int, optional
+        Index of the identifier with system that names it.
+
+    Returns
+    -------
+    dict
+        Reference to the shared resource.
+    """
+    reference = assembly.share(resource, key, identifier=identifier)
+    there = assembly.resources[reference["reference"]]
+    if there is not resource:
+        fill(there, resource)
+    return reference
+
+
+def fill(there: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add to a resource what another description of the same thing says beyond it; what is there stays.
+
+    Parameters
+    ----------
+    there : dict
+        The resource; changed.
+    more : dict
+        The other description. Lists are joined, other elements fill what is empty.
+    """
+    for name, value in more.items():
+        found = there.get(name)
+        if found is None:
+            there[name] = value
+        elif found.__class__ is list:
+            there[name] = found + [one for one in value if one not in found]
