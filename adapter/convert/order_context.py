@@ -11,7 +11,7 @@ from adapter.hl7v2.message import Segment
 
 @dataclass(slots=True, eq=False)
 class OrderContext:
-    """One order on its way into FHIR; `report.build_report` makes it, `observation.build_observations` reads it.
+    """One order on its way into FHIR; `order.build_order` makes it, `observation.build_observations` reads it.
 
     Parameters
     ----------
