@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 CONVERT_EPILOG = """
-Example:  b2m-adapter convert fixtures/serum/quest-plain.hl7 | head -c 300
+Example:  b2m-adapter convert --pretty fixtures/urine/microgram-per-litre.hl7
 
 Exit status: 0 all converted; 1 a message was rejected or an issue of --fail-on came up; 2 usage, configuration or table
 fault, nothing was read; 3 input or output failed part-way.
@@ -64,6 +64,7 @@ def convert(
     show_phi: Annotated[
         bool, typer.Option("--show-phi", help="Show what the sender wrote in issues. This is patient data.")
     ] = False,
+    pretty: Annotated[bool, typer.Option("--pretty", help="Write each resource over several lines, for people to read.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No issues on standard error, only the summary.")] = False,
 ) -> None:
     """Convert HL7 v2 result messages and FHIR Observations to enriched FHIR R4, standard input to standard output."""
@@ -79,6 +80,7 @@ def convert(
         rejects=rejects,
         jobs=jobs,
         show_phi=show_phi,
+        pretty=pretty,
         quiet=quiet,
     )
     raise typer.Exit(run_filter(settings, options))

@@ -15,6 +15,7 @@ import orjson
 import typer
 
 from adapter.config import OUTPUT_FORMS, UNITS, VALIDATIONS, OutputForm, Settings, Units, Validation
+from adapter.fhir.json import dumps, loads
 from adapter.hl7v2.framing import RawMessage
 from adapter.intake import Intake
 from adapter.issues import CATALOGUE, Issue
@@ -38,6 +39,7 @@ class FilterOptions:
     rejects: Path | None
     jobs: int
     show_phi: bool
+    pretty: bool
     quiet: bool
 
 
@@ -214,7 +216,8 @@ class _Sink:
         self.tally.fates[outcome.fate] += 1
         self.tally.results += outcome.results
         if outcome.lines:
-            self.out.write(b"\n".join(outcome.lines) + b"\n")
+            lines = [dumps(loads(line), indent=True) for line in outcome.lines] if self.options.pretty else outcome.lines
+            self.out.write(b"\n".join(lines) + b"\n")
         if outcome.issues:
             self._issues(outcome.issues)
         if outcome.fate == "rejected":

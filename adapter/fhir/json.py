@@ -199,13 +199,15 @@ def _write(value: Any) -> orjson.Fragment:
     return orjson.Fragment(text)
 
 
-def dumps(value: Any) -> bytes:
-    """Write JSON, compact, decimals digit by digit.
+def dumps(value: Any, *, indent: bool = False) -> bytes:
+    """Write JSON, decimals digit by digit.
 
     Parameters
     ----------
     value : Any
         A tree of `dict`, `list`, `str`, `int`, `bool`, `None` and `Decimal`.
+    indent : bool
+        Over several lines, for people to read; compact otherwise.
 
     Returns
     -------
@@ -217,4 +219,4 @@ def dumps(value: Any) -> bytes:
     TypeError
         When the tree holds something else (`orjson.JSONEncodeError`).
     """
-    return orjson.dumps(value, default=_write)
+    return orjson.dumps(value, default=_write, option=orjson.OPT_INDENT_2 if indent else None)
