@@ -70,6 +70,8 @@ def _analyte(row: str) -> Analyte:
 
 ANALYTES = tuple(_analyte(row) for row in _ROWS.splitlines())
 STATUSES = "FFFFFFFPC"
+#: Numbers of the laboratories of a network: a feed has few, and they come again and again.
+LABORATORIES = tuple(f"52D{number:07d}" for number in range(1_000_001, 1_000_013))
 
 
 def messages(seed: int = SEED) -> Iterator[str]:
@@ -167,9 +169,9 @@ def _result(random: Random, index: int, collected: str, reported: str) -> str:
         flag = "H" if measured > float(analyte.high) else "L" if measured < float(analyte.low) else "N"
     laboratory = ""
     if random.random() < 0.4:
-        number = random.randint(0, 9_999_999)
+        number = random.choice(LABORATORIES)
         laboratory = (
-            f"|||||{reported}||||Example Laboratories^^^^^CLIA&2.16.840.1.113883.4.7&ISO^XX^^^52D{number:07d}"
+            f"|||||{reported}||||Example Laboratories^^^^^CLIA&2.16.840.1.113883.4.7&ISO^XX^^^{number}"
             "|7 Sample Way^^Testville^WI^53000"
         )
     return (

@@ -68,9 +68,10 @@ def measure(contenders: Sequence[Contender], yardstick: Convert, messages: Seque
             block = messages[turn * contender.block : (turn + 1) * contender.block]
             if turn > contender.blocks or not block:
                 continue
-            repeats = -(-LEAST // len(block))
-            base = _time(yardstick, block, repeats)
-            taken = _time(contender.convert, block, 1)
+            warm = messages[max(0, turn * contender.block - 1)]
+            gc.collect()
+            base = _time(yardstick, block, -(-LEAST // len(block)), warm)
+            taken = _time(contender.convert, block, 1, warm)
             if turn:
                 ratios[contender.name].append(taken / base)
                 times[contender.name].append(taken)
@@ -82,9 +83,9 @@ def measure(contenders: Sequence[Contender], yardstick: Convert, messages: Seque
     return rows
 
 
-def _time(convert: Convert, block: Sequence[str], repeats: int) -> float:
-    """Give microseconds a message."""
-    gc.collect()
+def _time(convert: Convert, block: Sequence[str], repeats: int, warm: str) -> float:
+    """Give microseconds a message. A message of the block before brings code and data back into the caches."""
+    convert(warm)
     start = process_time()
     for _ in range(repeats):
         for message in block:
