@@ -77,7 +77,8 @@ def number(text: str) -> Decimal:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError("not a decimal number in the grammar of FHIR")
     value = _decimal(text)
-    return value if str(value) == text else ExactDecimal(text)
+    # `1E-7` is also what str() makes of a computed number, which is written out in zeros
+    return value if str(value) == text and "E" not in text else ExactDecimal(text)
 
 
 def _decimal(text: str) -> Decimal:
@@ -96,7 +97,7 @@ def _read_decimal(text: str) -> Decimal:
         value = _decimal(text)
     except ValueError as error:
         raise reject("json-unsafe", detail=str(error)) from None
-    if str(value) == text and not text.rstrip("0").endswith("."):
+    if str(value) == text and "E" not in text and not text.rstrip("0").endswith("."):
         return value
     return ExactDecimal(text)
 
