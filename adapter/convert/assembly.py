@@ -72,8 +72,9 @@ class Assembly:
 
     def report_faults(self, segment: Segment, number: int, faults: Sequence[Fault]) -> None:
         """Note what a datatype function said about a field."""
-        for fault in faults:
-            self.issues.append(Issue(fault.slug, place(segment, number, fault.component), fault.detail, fault.value))
+        where = place(segment, number)
+        for slug, component, detail, value in faults:
+            self.issues.append(Issue(slug, f"{where}.{component}" if component else where, detail, value))
 
     def value(self, function: Any, segment: Segment, number: int, text: str) -> Any:
         """Run a memoised datatype function on the text of a field and report its faults there."""

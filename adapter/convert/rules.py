@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 Targets = Mapping[str, dict[str, Any]]
 Builder = Callable[["Assembly", "Segment", str, Targets], None]
 Handler = Callable[["Assembly", "Segment", str, Targets], None]
-#: Handlers by field number; an empty tuple where no rule stands.
-Plan = list[tuple[Handler, ...]]
+#: Handlers by field number; an empty tuple where every rule drops the field, None where no rule stands.
+Plan = list[tuple[Handler, ...] | None]
 
 
 class Primitive(NamedTuple):
@@ -188,20 +188,25 @@ def _value_handler(rule: Rule, environment: Environment) -> Handler:
     assert rule.value is not None
     memo = environment.memo(rule.value)
     name, put = setter(rule.target)
-    number, repeats = rule.field, rule.repeats
+    number = rule.field
+    whole, only_first = rule.repeats == "whole", rule.repeats == "first"
 
     def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
         resource = targets.get(name)
         if resource is None:
             return
-        if "~" in text and repeats != "whole":
-            texts = [part for part in text.split("~") if part and part != '""']
-            if repeats == "first":
-                if len(texts) > 1:
-                    assembly.report("repetition-dropped", segment, number, detail=rule.target)
-                texts = texts[:1]
-        else:
-            texts = [text]
+        if whole or "~" not in text:
+            value, faults = memo[text]
+            if faults:
+                assembly.report_faults(segment, number, faults)
+            if value is not None:
+                put(resource, value)
+            return
+        texts = [part for part in text.split("~") if part and part != '""']
+        if only_first:
+            if len(texts) > 1:
+                assembly.report("repetition-dropped", segment, number, detail=rule.target)
+            texts = texts[:1]
         for part in texts:
             value, faults = memo[part]
             if faults:
@@ -224,10 +229,6 @@ def _build_handler(rule: Rule) -> Handler:
     return handle
 
 
-def _drop_handler(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    """Do nothing: the rule says why."""
-
-
 def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
     """Compile the rules of one segment.
 
@@ -243,16 +244,15 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
     list of tuple of functions
         Handlers by field number.
     """
-    plan: list[list[Handler]] = [[] for _ in range(1 + max(rule.field for rule in rules))]
+    plan: Plan = [None] * (1 + max(rule.field for rule in rules))
     for rule in rules:
+        handlers = plan[rule.field] or ()
         if rule.value is not None:
-            handler = _value_handler(rule, environment)
+            handlers += (_value_handler(rule, environment),)
         elif rule.build is not None:
-            handler = _build_handler(rule)
-        else:
-            handler = _drop_handler
-        plan[rule.field].append(handler)
-    return [tuple(handlers) for handlers in plan]
+            handlers += (_build_handler(rule),)
+        plan[rule.field] = handlers
+    return plan
 
 
 def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
@@ -271,11 +271,13 @@ def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targe
         decided that this resource is not built.
     """
     known = len(plan)
-    for number, text in enumerate(segment.fields):
-        if number and text and text != '""':
-            handlers = plan[number] if number < known else ()
-            if handlers:
+    number = -1
+    for text in segment.fields:
+        number += 1
+        if text and number and text != '""':
+            handlers = plan[number] if number < known else None
+            if handlers is None:
+                assembly.report("unmapped-field", segment, number)
+            else:
                 for handle in handlers:
                     handle(assembly, segment, text, targets)
-            else:
-                assembly.report("unmapped-field", segment, number)
