@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FIXTURES = $(shell find fixtures -type f \( -name '*.hl7' -o -name '*.json' -o -name '*.ndjson' \) ! -name '*.expected.*' | sort)
 
 .PHONY: run test lint bench docs clean
 
@@ -12,8 +13,12 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+# Some fixtures are wrong on purpose and are rejected, so status 1 is right here.
 run: $(VENV)/.installed
-	$(BIN)/b2m-adapter convert $$(find fixtures -name '*.hl7' -o -name '*.json' -not -name '*.expected.*' | sort)
+	@mkdir -p build
+	$(BIN)/b2m-adapter convert --quiet --issues build/issues.ndjson $(FIXTURES) > build/fixtures.ndjson || [ $$? -eq 1 ]
+	@echo "All fixtures: build/fixtures.ndjson, issues: build/issues.ndjson. One of them, as FHIR resources:"
+	$(BIN)/b2m-adapter convert --to ndjson --pretty fixtures/urine/local-code-random.hl7
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
@@ -28,7 +33,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python bench/run.py
 
 docs: $(VENV)/.installed
-	$(BIN)/python tools/make_docs.py
+	$(BIN)/python -m tools.make_docs
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build dist

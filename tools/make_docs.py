@@ -1,4 +1,4 @@
-"""Make the generated pages of docs/ from the declarations that run: issues, command line, mapping, table columns.
+"""Make the generated pages of docs/ from the declarations that run, and renew real output in the hand-written ones.
 
 `make docs` writes them; a test and the gate fail when a page is stale.
 """
@@ -15,8 +15,10 @@ from adapter.convert.message import all_rules
 from adapter.convert.rules import Rule
 from adapter.issues import CATALOGUE
 from adapter.tables.reference import reference
+from tools.console_blocks import refreshed
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 MADE = "<!-- made by tools/make_docs.py; change the source, not this page -->\n"
 
 
@@ -30,9 +32,9 @@ def issues_page() -> str:
         "# Issues",
         "",
         MADE,
-        "What can go wrong, from the catalogue in `adapter/issues.py`. An issue names a row by its slug and says where it happened.",
-        "*error*: the message or a value of it did not go the normal way. *warning*: a person should look. *information*: said for",
-        "completeness; it stands in the issue file and in the summary, not on standard error.",
+        "What can go wrong, from the catalogue in `adapter/issues.py`. An issue names a row by its slug and says where it",
+        "happened. *error*: the message or a value of it did not go the normal way. *warning*: a person should look.",
+        "*information*: said for completeness; it stands in the issue file and in the summary, not on standard error.",
         "",
     ]
     for severity in ("error", "warning", "information"):
@@ -63,9 +65,9 @@ def mapping_page() -> str:
         "# Mapping",
         "",
         MADE,
-        "Each field of each segment and where it goes, from the rules that run (`adapter/convert/`). *Repeats*: `each`, every repetition",
-        "makes an element; `first`, FHIR allows one and the others are reported; `whole`, the rule sees all repetitions. Notes such as A12",
-        "name open points of the HL7 v2-to-FHIR guide; `docs/architecture.md` says how they were decided.",
+        "Each field of each segment and where it goes, from the rules that run (`adapter/convert/`). *Repeats*: `each`, every",
+        "repetition makes an element; `first`, FHIR allows one and the others are reported; `whole`, the rule sees all of them.",
+        "Notes such as A12 name open points of the HL7 v2-to-FHIR guide and how they were decided.",
         "",
     ]
     for name, rules in sorted(all_rules().items()):
@@ -102,19 +104,26 @@ PAGES = {
 }
 
 
+def pages() -> dict[Path, str]:
+    """Every page with what it should hold: generated ones, and hand-written ones whose commands are run again."""
+    made = {DOCS / name: make().rstrip() + "\n" for name, make in PAGES.items()}
+    written = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    made.update({path: refreshed(path.read_text(encoding="utf-8")) for path in written if path not in made})
+    return made
+
+
 def main() -> int:
     """Write the pages; with --check say which are stale and fail."""
+    check = "--check" in sys.argv
     stale = []
-    for name, make in PAGES.items():
-        text = make().rstrip() + "\n"
-        path = DOCS / name
+    for path, text in pages().items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
-            if "--check" not in sys.argv:
+            stale.append(str(path.relative_to(ROOT)))
+            if not check:
                 path.write_text(text, encoding="utf-8")
     if stale:
-        print(("stale: " if "--check" in sys.argv else "written: ") + ", ".join(stale))
-    return int(bool(stale) and "--check" in sys.argv)
+        print(("stale, run 'make docs': " if check else "written: ") + ", ".join(stale))
+    return int(bool(stale) and check)
 
 
 if __name__ == "__main__":
