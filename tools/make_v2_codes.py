@@ -1,11 +1,10 @@
-"""Write `adapter/fhir/schema/v2_codes.json.gz`: the codes of the HL7 v2 tables as FHIR R4 publishes them.
+"""Write `adapter/fhir/schema/v2_codes.json`: the codes of the HL7 v2 tables as FHIR R4 publishes them.
 
 Usage: python tools/make_v2_codes.py hl7.fhir.r4.core.tgz (version 4.0.1, CC0).
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import sys
@@ -13,7 +12,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-OUTPUT = Path(__file__).resolve().parents[1] / "adapter" / "fhir" / "schema" / "v2_codes.json.gz"
+OUTPUT = Path(__file__).resolve().parents[1] / "adapter" / "fhir" / "schema" / "v2_codes.json"
 # Tables with one code system for each version of HL7 (`v2-0006|2.4`) are left out: a message does not say which one it means.
 _TABLE = re.compile(r"http://terminology\.hl7\.org/CodeSystem/v2-(\d{4})")
 
@@ -55,7 +54,7 @@ def tables_of(package: Path) -> dict[str, list[str]]:
 def main(package: Path) -> None:
     """Write the file."""
     text = json.dumps(tables_of(package), separators=(",", ":"), ensure_ascii=False)
-    OUTPUT.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+    OUTPUT.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

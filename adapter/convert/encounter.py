@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_in, coding, mapped_concept
 from adapter.convert.datatypes.identifiers import IDENTIFIER_TYPE, identifier_cx
 from adapter.convert.datatypes.quantities import decimal_of
 from adapter.convert.datatypes.text import components, leaf, put, string
@@ -63,12 +63,6 @@ def days(text: str, environment: Environment) -> Any:
         environment.fault("value-not-a-number", detail="a number of days is expected here", value=text)
         return None
     return {"value": read[0], "unit": "days", "system": UCUM_SYSTEM, "code": "d"}
-
-
-def protection(text: str, environment: Environment) -> Any:
-    """ID of PV2-22 -> Coding for `meta.security` (v2-to-FHIR PV2[Encounter]:31)."""
-    code = leaf(text)
-    return {"system": "http://terminology.hl7.org/CodeSystem/v2-0136", "code": code} if code else None
 
 
 def discharge_kind(text: str, environment: Environment) -> Any:
@@ -224,7 +218,7 @@ PV2_RULES: tuple[Rule, ...] = (
     Rule("PV2-9", f"Encounter.extension({R5_ENCOUNTER}plannedEndDate).valueDateTime", date_time, note="A28"),
     Rule("PV2-11", "Encounter.length", days),
     Rule("PV2-13", "Encounter.participant[]", build=_participant(13, "REF", "referrer"), repeats="whole"),
-    Rule("PV2-22", "Encounter.meta.security[]", protection),
+    Rule("PV2-22", "Encounter.meta.security[]", coded_in("0136"), note="PV2[Encounter]:31"),
     Rule("PV2-25", "Encounter.priority", mapped_concept("0217"), table="0217"),
     Rule(
         "PV2-38",

@@ -14,7 +14,7 @@ from typing import Any
 
 from adapter import __version__
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import coding
+from adapter.convert.datatypes.codes import coded_in, coding
 from adapter.convert.datatypes.identifiers import hd_uri
 from adapter.convert.datatypes.text import string
 from adapter.convert.datatypes.times import date_time, instant
@@ -164,11 +164,8 @@ def _transmitter(assembly: Assembly, segment: Segment, text: str, targets: Targe
 def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     parts = text.split("^")
     code = parts[1] if len(parts) > 1 and valued(parts[1]) else parts[0]
-    targets["MessageHeader"]["eventCoding"] = {
-        "system": "http://terminology.hl7.org/CodeSystem/v2-0003",
-        "code": unescape(code),
-        "display": unescape(text),
-    }
+    event = assembly.value(coded_in("0003"), segment, 9, code) or {}
+    targets["MessageHeader"]["eventCoding"] = {**event, "display": unescape(text)}
 
 
 def _control_id(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
@@ -191,11 +188,11 @@ def _sender_uri(assembly: Assembly, segment: Segment) -> str | None:
 
 
 def _processing_id(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    codes = [part for part in text.split("^") if valued(part)]
-    tables = ("http://terminology.hl7.org/CodeSystem/v2-0103", "http://terminology.hl7.org/CodeSystem/v2-0207")
-    tags = [{"system": system, "code": unescape(code)} for system, code in zip(tables, codes, strict=False)]
-    holder = targets.get("MessageHeader") or targets["Provenance"]
-    holder.setdefault("meta", {})["tag"] = tags
+    pairs = [(table, code) for table, code in zip(("0103", "0207"), text.split("^"), strict=False) if valued(code)]
+    tags = [tag for table, code in pairs if (tag := assembly.value(coded_in(table), segment, 11, code)) is not None]
+    if tags:
+        holder = targets.get("MessageHeader") or targets["Provenance"]
+        holder.setdefault("meta", {})["tag"] = tags
 
 
 def _timestamp(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import URI_SYSTEM, Assembly
-from adapter.convert.datatypes.codes import mapped_concept
+from adapter.convert.datatypes.codes import mapped_concept, table_coding
 from adapter.convert.datatypes.identifiers import authority, hd_uri, identifier_ei
 from adapter.convert.datatypes.text import components, keep, leaf, promoted
 from adapter.convert.environment import Environment
@@ -17,7 +17,6 @@ from adapter.convert.party import share_filled
 from adapter.hl7v2.message import Segment, valued
 
 PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
-PERSON_LOCATION_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0305"
 
 #: Component of PL and code of its physical type, coarsest first. FHIR has no code for a point of care (A66).
 LEVELS: tuple[tuple[int, str, str], ...] = (
@@ -104,7 +103,7 @@ def location_parts(text: str, environment: Environment) -> tuple[list[tuple[str,
         if identifier is not None:
             finest["identifier"] = [*finest.get("identifier", ()), identifier]
     if raw[5]:
-        finest["type"] = [{"coding": [{"system": PERSON_LOCATION_TYPE, "code": leaf(raw[5])}]}]
+        finest["type"] = [{"coding": [table_coding("0305", leaf(raw[5]), environment, "6")]}]
     if raw[4] or any(raw[11:]):
         # Table 0306 is the sender's own; what it means for the place, FHIR cannot say.
         keep(finest, text)

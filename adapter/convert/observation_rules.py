@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert import notes, participation
-from adapter.convert.datatypes.codes import codeable_concept, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_in, mapped_code, mapped_concept
 from adapter.convert.datatypes.identifiers import identifier_typed
 from adapter.convert.datatypes.quantities import decimal_of
 from adapter.convert.datatypes.text import components, leaf
@@ -85,8 +85,8 @@ def interpretation(text: str, environment: Environment) -> dict[str, Any] | None
 
 def structure_type(text: str, environment: Environment) -> dict[str, Any] | None:
     """OBX-30 (ID of table 0937) -> CodeableConcept (A59)."""
-    code = leaf(text)
-    return {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0937", "code": code}]} if code else None
+    found = coded_in("0937")(text, environment)
+    return {"coding": [found]} if found else None
 
 
 _KEPT = (9, 12, 13, 22, 26, 27, 28, 31)

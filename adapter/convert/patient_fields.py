@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from adapter.convert.datatypes.codes import codeable_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_in
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, typed
 from adapter.convert.datatypes.text import components, leaf, put
@@ -15,7 +15,6 @@ from adapter.convert.rules import Primitive
 from adapter.hl7v2.message import valued
 
 PATIENT_EXTENSION = "http://hl7.org/fhir/StructureDefinition/patient-"
-YES_NO = "http://terminology.hl7.org/CodeSystem/v2-0136"
 
 
 def birth_date(text: str, environment: Environment) -> Any:
@@ -148,8 +147,8 @@ def yes_no(text: str, environment: Environment) -> bool | None:
 
 def unknown_identity(text: str, environment: Environment) -> Any:
     """ID of PID-31 -> CodeableConcept for `patient-unknownIdentity` (A28)."""
-    code = leaf(text)
-    return {"coding": [{"system": YES_NO, "code": code}]} if code else None
+    found = coded_in("0136")(text, environment)
+    return {"coding": [found]} if found else None
 
 
 def organization_name(text: str, environment: Environment) -> str | None:

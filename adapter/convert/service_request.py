@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_in, coding, mapped_code, mapped_concept
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, identifier_of_pair, identifier_typed, typed
-from adapter.convert.datatypes.text import components, put
+from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import first_repetition, source_extension, source_field
 from adapter.convert.environment import Environment
@@ -22,7 +22,6 @@ from adapter.hl7v2.message import Segment, valued
 
 BUSINESS_EVENT = "http://hl7.org/fhir/StructureDefinition/businessEvent"
 CALLBACK = "http://hl7.org/fhir/StructureDefinition/servicerequest-order-callback-phone-number"
-ORDER_CONTROL = "http://terminology.hl7.org/CodeSystem/v2-0119"
 
 #: From this version on ORC-4 is an EIP: group number of the placer and of the filler.
 _GROUP_NUMBER_PAIR = ("2.8.2", "2.9", "2.9.1")
@@ -99,8 +98,9 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
     """ORC-1, ORC-9 -> one `businessEvent` with what happened and when (A28)."""
     parts: list[dict[str, Any]] = []
     if valued(segment[1]):
-        concept = {"coding": [{"system": ORDER_CONTROL, "code": components(segment[1], 1)[0]}]}
-        parts.append({"url": "value", "valueCodeableConcept": concept})
+        control = assembly.value(coded_in("0119"), segment, 1, segment[1])
+        if control is not None:
+            parts.append({"url": "value", "valueCodeableConcept": {"coding": [control]}})
     if valued(segment[9]):
         date: dict[str, Any] = {"url": "date"}
         put(date, "valueDateTime", assembly.value(date_time, segment, 9, segment[9]))

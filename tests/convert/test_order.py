@@ -43,7 +43,8 @@ class TestOrderNumbers:
 
     def test_since_v2_8_2_the_group_number_is_a_pair(self) -> None:
         conversion = convert(PID, orc(f4="G1&EHR^G2&LIS"), obr(), header=HEADER.replace("2.5.1", "2.8.2"))
-        assert ("FGN", "G2") in numbers(conversion, "ServiceRequest")
+        groups = [(one["type"]["text"], one["value"]) for one in only(conversion, "DiagnosticReport")["identifier"][2:]]
+        assert groups == [("Placer group number", "G1"), ("Filler group number", "G2")]
 
 
 class TestRequestStatus:

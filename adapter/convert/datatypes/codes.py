@@ -20,6 +20,7 @@ from adapter.convert.datatypes.coding_systems import OID, known_system, local_sy
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, verbatim
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.rules import Primitive
+from adapter.fhir.v2_codes import V2_TABLE, may_claim
 from adapter.tables.rows import CodeRow
 
 ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
@@ -39,8 +40,13 @@ _EXACT = frozenset(("", "equal", "equivalent"))
 Rows = Mapping[str, CodeRow]
 
 
-def _set_system(found: dict[str, Any], name: str, oid: str, environment: Environment, first: int) -> None:
-    """Set the system by name and OID (CWE.3, CWE.14); report a code that stays without."""
+def _set_system(
+    found: dict[str, Any], code: str, name: str, oid: str, environment: Environment, first: int, report: bool
+) -> None:
+    """Set the system by name and OID (CWE.3, CWE.14); report a code that stays without.
+
+    A HL7 table that is named for a code it does not have stays as text: a coding must not claim what is not so.
+    """
     uri = known_system(name, environment) if name else None
     kept = ""
     if oid:
@@ -49,7 +55,11 @@ def _set_system(found: dict[str, Any], name: str, oid: str, environment: Environ
             uri, kept = by_oid, name
         elif by_oid is None or by_oid != uri:
             kept = oid
-    if uri is None:
+    if uri is not None and not may_claim(uri, code):
+        if report:
+            environment.fault("code-not-mapped", str(first + 1), f"table {uri[-4:]}", code)
+        uri, kept = None, f"{name} {oid}".strip()
+    elif uri is None:
         uri = local_system(name, environment) if name else None
         if uri is None:
             kept = f"{name} {kept}".strip()
@@ -68,16 +78,18 @@ def _set_code(found: dict[str, Any], code: str) -> None:
         found["_code"] = {"extension": [verbatim(code)]}
 
 
-def _coding(parts: list[str], place: tuple[int, int, int], environment: Environment) -> dict[str, Any] | None:
+def _coding(
+    parts: list[str], place: tuple[int, int, int], environment: Environment, report: bool = True
+) -> dict[str, Any] | None:
     """Make the coding of one triplet, None when nothing of it is valued."""
     first, version, oid = place
     code, display, name = parts[first : first + 3]
     found: dict[str, Any] = {}
     uri = environment.tables.coding_systems.get(name.upper()) if name else None
-    if uri is not None and not parts[oid]:
+    if uri is not None and not parts[oid] and may_claim(uri, code):
         found["system"] = uri
     elif name or code or parts[oid]:
-        _set_system(found, name, parts[oid], environment, first)
+        _set_system(found, code, name, parts[oid], environment, first, report)
     if parts[version]:
         found["version"] = parts[version]
     if code:
@@ -196,9 +208,9 @@ def _source_coding(
     row = rows.get(code) if code else None
     if name or parts[place[2]]:
         belongs = name.upper() == own_name or (own_uri is not None and known_system(name, environment) == own_uri)
-        return _coding(parts, place, environment), row if belongs else None, belongs and bool(code)
-    if row is None or own_uri is None:
-        # Without a row nothing says that the code is of the HL7 table: it stays without system.
+        return _coding(parts, place, environment, not belongs), row if belongs else None, belongs and bool(code)
+    if row is None or own_uri is None or not may_claim(own_uri, code):
+        # Nothing says that the code is of the HL7 table: it stays without system.
         source: dict[str, Any] = {}
         if code:
             _set_code(source, code)
@@ -357,5 +369,58 @@ def alternate_code(table: str, code: str, environment: Environment) -> tuple[dic
         One `alternate-codes` extension, as `Primitive` wants it.
     """
     _, uri = _own_system(table, environment)
-    source = {"system": uri, "code": code} if uri else {"code": code}
+    source = {"system": uri, "code": code} if uri and may_claim(uri, code) else {"code": code}
     return ({"url": ALTERNATE_CODES, "valueCodeableConcept": {"coding": [source]}},)
+
+
+def table_coding(table: str, code: str, environment: Environment, component: str = "") -> dict[str, Any]:
+    """Make the Coding of a code in a field for which HL7 names the table, and no code map is needed.
+
+    Parameters
+    ----------
+    table : str
+        Number of the HL7 table: `0136`.
+    code : str
+        The code, clean.
+    environment : Environment
+        For the fault of a code that the table does not have; it stays without system.
+    component : str
+        Where the code stands, for the fault.
+
+    Returns
+    -------
+    dict
+        A new Coding.
+    """
+    found: dict[str, Any] = {}
+    if may_claim(V2_TABLE + table, code):
+        found["system"] = V2_TABLE + table
+    else:
+        environment.fault("code-not-mapped", component, f"table {table}", code)
+    _set_code(found, code)
+    return found
+
+
+@cache
+def coded_in(table: str) -> DatatypeFunction:
+    """Make the function that gives the Coding of a code of a HL7 table; components beside the code are read as CWE.
+
+    Parameters
+    ----------
+    table : str
+        Number of the HL7 table: `0136`.
+
+    Returns
+    -------
+    function
+        Datatype function: ID, IS, CWE -> Coding or None. The same one for the same table.
+    """
+
+    def coding_of_table(text: str, environment: Environment) -> dict[str, Any] | None:
+        if "^" in text:
+            return coding(text, environment)
+        code = leaf(text)
+        return table_coding(table, code, environment) if code else None
+
+    coding_of_table.__qualname__ = f"coded_in({table!r})"
+    return coding_of_table

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from adapter.convert.environment import Environment
+from adapter.fhir.v2_codes import V2_TABLE
 
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
@@ -26,7 +27,7 @@ def known_system(name: str, environment: Environment) -> str | None:
     if upper.startswith("HL7"):
         # A table that 0396 names without a URI has no code system.
         if _HL7_TABLE.fullmatch(upper) and upper not in environment.tables.vocabulary.get("0396", {}):
-            return "http://terminology.hl7.org/CodeSystem/v2-" + upper[3:]
+            return V2_TABLE + upper[3:]
     elif ":" in name:
         return name if ABSOLUTE_URI.fullmatch(name) else None
     elif "." in name:

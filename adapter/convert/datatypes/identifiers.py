@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from adapter.convert.datatypes.codes import mapped_concept
+from adapter.convert.datatypes.codes import mapped_concept, table_coding
 from adapter.convert.datatypes.coding_systems import ABSOLUTE_URI, OID, UUID, uri_part
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, promoted
 from adapter.convert.datatypes.times import validity
@@ -19,7 +19,8 @@ from adapter.convert.environment import DatatypeFunction, Environment
 
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
-UNIVERSAL_ID_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0301"
+#: Types of newer editions of table 0203 that R4 does not have, in words.
+GROUP_NUMBERS = {"PGN": "Placer group number", "FGN": "Filler group number"}
 
 Authority = tuple[str | None, dict[str, Any] | None]
 
@@ -93,7 +94,7 @@ def _authority(parts: list[str], environment: Environment) -> Authority:
         if uri is None:
             identifier: dict[str, Any] = {}
             if kind:
-                identifier["type"] = {"coding": [{"system": UNIVERSAL_ID_TYPE, "code": kind}]}
+                identifier["type"] = {"coding": [table_coding("0301", kind, environment)]}
             if universal:
                 identifier["value"] = universal
             assigner["identifier"] = identifier
@@ -201,7 +202,9 @@ def identifier_ei(text: str, environment: Environment) -> dict[str, Any] | None:
 
 
 def typed(type_code: str) -> dict[str, Any]:
-    """Make the CodeableConcept of an identifier type that the mapping gives (`PLAC`, `FILL`), in table 0203."""
+    """Make the CodeableConcept of an identifier type that the mapping gives: of table 0203, or in words where R4 lacks it."""
+    if type_code in GROUP_NUMBERS:
+        return {"text": GROUP_NUMBERS[type_code]}
     return {"coding": [{"system": IDENTIFIER_TYPE, "code": type_code}]}
 
 
@@ -212,7 +215,7 @@ def identifier_typed(type_code: str) -> DatatypeFunction:
     Parameters
     ----------
     type_code : str
-        Code of table 0203: `PLAC`, `FILL`.
+        Code of table 0203: `PLAC`, `FILL`, `PGN`.
 
     Returns
     -------
@@ -259,13 +262,13 @@ def identifier_of_pair(component: int, type_code: str) -> DatatypeFunction:
     return identifier_eip
 
 
-#: SPM-2 and its like: the types that the mapping guide gives (A29).
-identifier_eip_placer = identifier_of_pair(1, "PGN")
-identifier_eip_filler = identifier_of_pair(2, "FGN")
+#: SPM-2 and its like. The guide's PGN and FGN are types of order groups, and not in table 0203 of R4 (A29).
+identifier_eip_placer = identifier_of_pair(1, "PLAC")
+identifier_eip_filler = identifier_of_pair(2, "FILL")
 
 
 def identifiers_eip(text: str, environment: Environment) -> list[dict[str, Any]]:
-    """EIP -> the Identifiers of the placer (type PGN) and of the filler (type FGN), those that are valued (A29).
+    """EIP -> the Identifiers of the placer (type PLAC) and of the filler (type FILL), those that are valued (A29).
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapter.convert.datatypes.codes import codeable_concept, coded_id, coding, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_id, coded_in, coding, mapped_code, mapped_concept
 from adapter.convert.datatypes.coding_systems import code_system
 from adapter.convert.datatypes.text import verbatim
 from adapter.convert.rules import Primitive
@@ -215,3 +215,47 @@ def test_report_can_be_left_to_the_caller(environment):
 def test_the_same_map_is_the_same_function():
     assert mapped_concept("0078") is mapped_concept("0078")
     assert mapped_code("0085") is mapped_code("0085")
+
+
+def test_a_hl7_table_is_claimed_only_for_a_code_that_it_has(environment):
+    assert codeable_concept("C^clinic^HL70305", environment)["coding"] == [
+        {"system": V2 + "0305", "code": "C", "display": "clinic"}
+    ]
+    assert codeable_concept("BED^bed^HL70305", environment)["coding"] == [
+        {"_system": {"extension": [verbatim("HL70305")]}, "code": "BED", "display": "bed"}
+    ]
+    assert slugs(environment, codeable_concept, "BED^bed^HL70305") == [("code-not-mapped", "1")]
+
+
+def test_a_table_code_is_told_by_case(environment):
+    assert "system" not in codeable_concept("c^clinic^HL70305", environment)["coding"][0]
+
+
+def test_a_table_that_r4_does_not_publish_is_claimed_as_sent(environment):
+    assert codeable_concept("X^x^HL70937", environment)["coding"][0]["system"] == V2 + "0937"
+
+
+def test_a_code_that_only_the_map_has_claims_its_target_alone(environment):
+    assert mapped_concept("0078")("EXP^^HL70078", environment)["coding"] == [
+        {"system": INTERPRETATION, "code": "EXP", "display": "Exposed"},
+        {"_system": {"extension": [verbatim("HL70078")]}, "code": "EXP"},
+    ]
+    assert slugs(environment, mapped_concept("0078"), "EXP^^HL70078") == []
+
+
+def test_a_code_that_neither_map_nor_table_has_is_reported_once(environment):
+    assert slugs(environment, mapped_concept("0203"), "ZZ^^HL70203") == [("code-not-mapped", "1")]
+
+
+def test_a_code_of_another_table_is_checked_in_that_table(environment):
+    assert slugs(environment, mapped_concept("0203"), "ZZ^^HL70305") == [("code-not-mapped", "1")]
+
+
+def test_coded_in_names_the_table_of_the_field(environment):
+    assert coded_in("0136")("Y", environment) == {"system": V2 + "0136", "code": "Y"}
+    assert coded_in("0136")("MAYBE", environment) == {"code": "MAYBE"}
+    assert slugs(environment, coded_in("0136"), "MAYBE") == [("code-not-mapped", "")]
+
+
+def test_coded_in_loses_no_component(environment):
+    assert coded_in("0136")("Y^yes^HL70136", environment)["display"] == "yes"

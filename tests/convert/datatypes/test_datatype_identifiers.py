@@ -125,9 +125,19 @@ def test_typed_ei(environment):
 
 def test_eip_gives_placer_and_filler(environment):
     assert identifiers_eip("SP1&EHR&1.2&ISO^SF1&LIS&1.3&ISO", environment) == [
-        {"type": typed("PGN"), "system": "urn:oid:1.2", "value": "SP1", "assigner": {"display": "EHR"}},
-        {"type": typed("FGN"), "system": "urn:oid:1.3", "value": "SF1", "assigner": {"display": "LIS"}},
+        {"type": typed("PLAC"), "system": "urn:oid:1.2", "value": "SP1", "assigner": {"display": "EHR"}},
+        {"type": typed("FILL"), "system": "urn:oid:1.3", "value": "SF1", "assigner": {"display": "LIS"}},
     ]
+
+
+def test_a_group_number_is_typed_in_words(environment):
+    assert identifier_typed("PGN")("G1", environment)["type"] == {"text": "Placer group number"}
+    assert identifier_typed("FGN")("G1", environment)["type"] == {"text": "Filler group number"}
+
+
+def test_a_kind_of_authority_that_table_0301_does_not_have_stays_without_system(environment):
+    assigner = identifier_cx("123^^^LAB&12D3456789&CLIA1^MR", environment)["assigner"]
+    assert assigner["identifier"] == {"type": {"coding": [{"code": "CLIA1"}]}, "value": "12D3456789"}
 
 
 def test_eip_with_filler_only(environment):
