@@ -244,13 +244,6 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
     ),
     ("no-result", "warning", "The message has no OBX.", "Nothing to convert but the report itself.", "100"),
     (
-        "unexpected-segment",
-        "information",
-        "A segment stands where the message structure has no place for it; it was read as belonging to what stands before it.",
-        "Nothing to do, if the result is right.",
-        "100",
-    ),
-    (
         "segment-not-mapped",
         "information",
         "The adapter has no mapping for this segment; it is not in the output.",
@@ -371,13 +364,6 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "The attachment is not valid base64 or hexadecimal; it was kept as text.",
         "Ask the sender to resend it.",
         "102",
-    ),
-    (
-        "escape-unknown",
-        "information",
-        "An escape sequence is unknown; it was kept as it stands.",
-        "Nothing to do, if the text is readable.",
-        "0",
     ),
     # -- FHIR input ----------------------------------------------------------------------------------------------------
     (
