@@ -130,11 +130,21 @@ class Assembly:
     def share(
         self, resource: dict[str, Any], key: Sequence[str], policy: Policy = "absent", *, identifier: int | None = None
     ) -> dict[str, str]:
-        """Put a resource into the output unless one with this key is there already; give the reference."""
+        """Put a resource into the output unless one with this key is there already; give the reference.
+
+        Two keys with one identifier with system are one resource as well: a transaction must not ask for it twice.
+        """
         name = (resource["resourceType"], *key)
         found = self.shared.get(name)
         if found is None:
-            found = self.shared[name] = self.add(resource, key, policy, identifier=identifier)
+            if identifier is None:
+                found = self.add(resource, key, policy)
+            else:
+                chosen = resource["identifier"][identifier]
+                same = (resource["resourceType"], "identifier", chosen["system"], chosen["value"])
+                found = self.shared.get(same) or self.add(resource, key, policy, identifier=identifier)
+                self.shared[same] = found
+            self.shared[name] = found
         return found
 
 

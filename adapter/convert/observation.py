@@ -27,6 +27,7 @@ from adapter.convert.notes import build_notes
 from adapter.convert.observation_rules import RULES
 from adapter.convert.observation_value import complete_absent_reason, has_value
 from adapter.convert.order_context import OrderContext
+from adapter.convert.order_identity import pair_key
 from adapter.convert.performers import add_participant
 from adapter.convert.rules import Plan, apply_rules
 from adapter.fhir.context import ObservationContext
@@ -262,7 +263,8 @@ def _specimens_of(assembly: Assembly, segment: Segment, context: OrderContext) -
             resource: dict[str, Any] = {"resourceType": "Specimen", "identifier": list(identifiers)}
             if assembly.patient_reference is not None:
                 resource["subject"] = assembly.patient_reference
-            reference = assembly.share(resource, (assembly.patient_key, assembly.sender_key, text))
+            key = pair_key(assembly, text) or (assembly.sender_key, text)
+            reference = assembly.share(resource, (assembly.patient_key, *key))
             found.append((reference, assembly.resources[reference["reference"]]))
     return found
 

@@ -103,10 +103,15 @@ def specimen_key(assembly: Assembly, segment: Segment | None, report: tuple[str,
     """Give the key of a specimen, without the patient: its number (SPM-2) at the filler, else at the placer, else its place."""
     if segment is None:
         return ("request", *report)
-    parts = segment[2].split("^")
+    return pair_key(assembly, segment[2]) or ("report", *report, segment[1] or str(segment.number))
+
+
+def pair_key(assembly: Assembly, text: str) -> tuple[str, ...]:
+    """EIP -> key: the number of the filler, else that of the placer; empty when there is none."""
+    parts = text.split("^")
     for index, name in ((1, "filler"), (0, "placer")):
         if len(parts) > index and valued(parts[index]):
             number = entity_key(assembly, parts[index], "&")
             if number:
                 return (name, *number)
-    return ("report", *report, segment[1] or str(segment.number))
+    return ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapter.convert.assembly import Assembly
+from adapter.convert.assembly import URI_SYSTEM, Assembly
 from adapter.convert.datatypes.coding_systems import code_system
 from adapter.convert.datatypes.contacts import address as address_xad
 from adapter.convert.datatypes.text import any_valued, components, keep
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.locations import universal_identifier
-from adapter.convert.party import Party, add_to, identified, normalised, read_identifier, share_field
+from adapter.convert.party import Party, add_to, identified, normalised, read_identifier, registered_number, share_field
 from adapter.hl7v2.message import Segment, valued
 
 #: Components of CX (number, check digit, authority, type) and where XON has them (HL7 v2.5.1 chapter 2, 2.A.89).
@@ -19,8 +19,10 @@ _XON_AS_CX = {1: 10, 2: 4, 4: 6, 5: 7}
 _XON_WITHOUT_ELEMENT = (2, 5, 8, 9)
 
 
-def _named_organization(identifiers: list[dict[str, Any]], name: str) -> Party | None:
-    """Make an Organization of its identifiers and its name."""
+def _named_organization(
+    identifiers: list[dict[str, Any]], name: str, registered: tuple[str, ...], bare: tuple[str, ...]
+) -> Party | None:
+    """Make an Organization of its identifiers, its name, and what identifies it as sent."""
     resource: dict[str, Any] = {"resourceType": "Organization"}
     if identifiers:
         resource["identifier"] = identifiers
@@ -28,8 +30,7 @@ def _named_organization(identifiers: list[dict[str, Any]], name: str) -> Party |
         resource["name"] = name
     if len(resource) == 1:
         return None
-    bare = [one.get("value", "") for one in identifiers] + [one.get("assigner", {}).get("display", "") for one in identifiers]
-    return identified(resource, (*bare, normalised(name)))
+    return identified(resource, registered, (*bare, normalised(name)))
 
 
 def organization_xon(text: str, environment: Environment) -> Party | None:
@@ -49,7 +50,9 @@ def organization_xon(text: str, environment: Environment) -> Party | None:
     """
     parts = components(text, 10)
     identifier = read_identifier(text, _XON_AS_CX if parts[9] else {**_XON_AS_CX, 1: 3}, environment)
-    party = _named_organization([identifier] if identifier is not None else [], parts[0])
+    number, namespace = parts[9] or parts[2], parts[5]
+    registered = registered_number(number, namespace, environment)
+    party = _named_organization([identifier] if identifier is not None else [], parts[0], registered, (number, namespace))
     if party is not None and (any_valued(parts, _XON_WITHOUT_ELEMENT) or (parts[9] and parts[2] not in ("", parts[9]))):
         keep(party.resource, text)
     return party
@@ -107,7 +110,8 @@ def organization_hd(text: str, environment: Environment) -> Party | None:
     universal = universal_identifier(parts, environment)
     if universal is not None:
         identifiers.append(universal)
-    return _named_organization(identifiers, "")
+    registered = (URI_SYSTEM, universal["value"]) if universal is not None and "system" in universal else ()
+    return _named_organization(identifiers, "", registered, tuple(parts))
 
 
 def organization_of_authority(assembly: Assembly, segment: Segment, number: int, text: str) -> dict[str, str] | None:
@@ -162,7 +166,8 @@ def organization_cwe(text: str, environment: Environment) -> Party | None:
             identifiers.append(identifier)
         if title and title not in names:
             names.append(title)
-    party = _named_organization(identifiers, names[0] if names else "")
+    sent = tuple(part for first in (0, 3, 9) for part in (parts[first], parts[first + 2]))
+    party = _named_organization(identifiers, names[0] if names else "", (), sent)
     if party is not None and len(names) > 1:
         party.resource["alias"] = names[1:]
     return party

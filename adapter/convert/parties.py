@@ -16,7 +16,7 @@ from adapter.convert.datatypes.text import any_valued, components, keep, leaf
 from adapter.convert.environment import Environment
 from adapter.convert.locations import location
 from adapter.convert.organizations import organization, organization_of_authority, organization_of_producer
-from adapter.convert.party import Party, identified, normalised, read_identifier, share_field
+from adapter.convert.party import Party, identified, normalised, read_identifier, registered_number, share_field
 from adapter.hl7v2.message import Segment, valued
 
 __all__ = [
@@ -69,7 +69,7 @@ def practitioner_xcn(text: str, environment: Environment) -> Party | None:
     if any_valued(clean, _XCN_WITHOUT_ELEMENT):
         keep(resource, text)
     bare = (clean[0], clean[8], clean[12], normalised(*components(clean[1], 1, "&")[:1], *clean[2:5]))
-    return identified(resource, bare)
+    return identified(resource, registered_number(clean[0], parts[8] if len(parts) > 8 else "", environment), bare)
 
 
 def practitioner(assembly: Assembly, segment: Segment, number: int, text: str) -> dict[str, str] | None:
@@ -187,7 +187,9 @@ def device_ei(text: str, environment: Environment) -> Party | None:
     identifier = identifier_ei(text, environment)
     if identifier is None:
         return None
-    return identified({"resourceType": "Device", "identifier": [identifier]}, tuple(components(text)))
+    parts = components(text, 4)
+    registered = registered_number(parts[0], "^".join(parts[1:4]), environment)
+    return identified({"resourceType": "Device", "identifier": [identifier]}, registered, tuple(parts))
 
 
 def device(assembly: Assembly, segment: Segment, number: int, text: str) -> dict[str, str] | None:

@@ -1,7 +1,8 @@
 """What all parties have in common: a key, an identifier, and one resource in a message whoever names it first.
 
-The key is an identifier with system; where there is none, the sender, the identifier as sent and the name (A41): a bare number
-means nothing outside the sender that wrote it, and two people may share one in different places.
+The key is a number with the universal id of its authority, both as sent; where there is none, the sender, the identifier as
+sent and the name (A41): a bare number means nothing outside its sender, and two people may share one in different places.
+Tables give identifiers their systems, never the keys: a corrected table must not make another resource of the same thing.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.identifiers import identifier_cx
+from adapter.convert.datatypes.identifiers import hd_uri, identifier_cx
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.hl7v2.message import Segment, valued
 
@@ -22,13 +23,16 @@ class Party(NamedTuple):
     resource : dict
         Template; copied before it goes into a message.
     key : tuple of str
-        Its key.
+        Its key, from source fields only.
+    registered : bool
+        The key holds wherever it is sent; otherwise it holds within its sender.
     identifier : int or None
-        Index of the identifier with system.
+        Index of the identifier with system, for conditional requests.
     """
 
     resource: dict[str, Any]
     key: tuple[str, ...]
+    registered: bool
     identifier: int | None
 
 
@@ -37,12 +41,23 @@ def normalised(*names: str) -> str:
     return "\x1f".join(" ".join(name.casefold().split()) for name in names)
 
 
-def identified(resource: dict[str, Any], bare: tuple[str, ...]) -> Party:
-    """Make a party: its key is the first identifier with a system, else the bare texts."""
+def registered_number(number: str, authority: str, environment: Environment) -> tuple[str, ...]:
+    """Give the key of a number whose authority (HD in ER7) has a universal id; empty for a bare namespace or no number."""
+    uri = hd_uri(authority, environment) if number and authority else None
+    return (uri, number) if uri is not None else ()
+
+
+def with_system(resource: dict[str, Any]) -> int | None:
+    """Give the index of the first identifier with system and value."""
     for index, identifier in enumerate(resource.get("identifier", ())):
         if "system" in identifier and "value" in identifier:
-            return Party(resource, (identifier["system"], identifier["value"]), index)
-    return Party(resource, bare, None)
+            return index
+    return None
+
+
+def identified(resource: dict[str, Any], registered: tuple[str, ...], bare: tuple[str, ...]) -> Party:
+    """Make a party: its key is the registered number, else the bare texts."""
+    return Party(resource, registered or bare, bool(registered), with_system(resource))
 
 
 def share_field(
@@ -56,9 +71,9 @@ def share_field(
 
 
 def share_party(assembly: Assembly, party: Party) -> dict[str, str]:
-    """Share a party in the message; without an identifier with system it belongs to the sender."""
+    """Share a party in the message; without a registered number it belongs to the sender."""
     resource = {name: list(value) if value.__class__ is list else value for name, value in party.resource.items()}
-    key = party.key if party.identifier is not None else (assembly.sender_key, *party.key)
+    key = party.key if party.registered else (assembly.sender_key, *party.key)
     return share_filled(assembly, resource, key, identifier=party.identifier)
 
 

@@ -24,7 +24,7 @@ from adapter.convert.datatypes.verbatim import source_field
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
-from adapter.convert.party import fill
+from adapter.convert.party import fill, registered_number
 from adapter.convert.patient_fields import (
     PATIENT_EXTENSION,
     account_number,
@@ -72,20 +72,20 @@ def _identify(assembly: Assembly, segment: Segment, text: str, targets: Targets)
     before: int = len(patient.get("identifier", ()))
     chosen: int | None = None
     key: tuple[str, ...] = ()
+    registered: tuple[str, ...] = ()
     for part in text.split("~"):
         identifier = assembly.value(identifier_cx, segment, 3, part) if valued(part) else None
         if identifier is None:
             continue
         patient.setdefault("identifier", []).append(identifier)
         value = identifier.get("value")
-        if value is None or is_placeholder(value) or chosen is not None:
+        if value is None or is_placeholder(value) or registered:
             continue
-        if "system" in identifier:
+        sent = components(part, 5)
+        registered = registered_number(value, sent[3], assembly.environment)
+        key = registered or key or (assembly.sender_key, sent[3], sent[4], value)
+        if "system" in identifier and (registered or chosen is None):
             chosen = len(patient["identifier"]) - 1
-            key = (identifier["system"], value)
-        elif not key:
-            sent = components(part, 5)
-            key = (assembly.sender_key, sent[3], sent[4], value)
     if not key:
         detail = "PID-3 holds a placeholder" if len(patient.get("identifier", ())) > before else "PID-3 holds no number"
         assembly.report("patient-without-identifier", segment, 3, detail=detail)
