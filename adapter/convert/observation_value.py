@@ -215,6 +215,9 @@ def _attach(element: dict[str, Any], url: str, attachment: dict[str, Any], targe
 def build_unit(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-6: it stands in the value already; where the value has no place for it, it is kept as sent."""
     observation = targets["Observation"]
+    faults = assembly.environment.memo(unit)[text][1]
+    if faults:
+        assembly.report_faults(segment, 6, faults)
     if "valueQuantity" in observation and segment.fields[2] != "CQ":
         return
     kind = value_type(segment)

@@ -99,6 +99,10 @@ class TestUnits:
         observation = result(obx("SN", "<>^5", "mg/L"))
         assert (observation["valueString"], kept_fields(observation)) == ("<> 5 mg/L", {})
 
+    def test_a_unit_that_is_no_ucum_is_reported_at_its_place(self) -> None:
+        assembly = convert(obx("NM", "5", "iU/mL^^UCUM"))
+        assert [(issue.slug, issue.place) for issue in assembly.issues] == [("unit-unknown", "OBX[1]-6.1")]
+
 
 class TestRepetitions:
     def test_each_repetition_is_a_component_with_the_code_of_the_result(self) -> None:

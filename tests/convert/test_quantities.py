@@ -239,6 +239,15 @@ class TestUnit:
         found = unit("MGL^mg per L^L^mg/L^^UCUM", ENVIRONMENT)
         assert (found["unit"], found["code"], found["system"]) == ("mg per L", "mg/L", UCUM)
 
+    def test_a_code_that_is_no_ucum_does_not_claim_ucum(self) -> None:
+        found, faults = ENVIRONMENT.run(unit, "iU/mL^^UCUM")
+        assert found == {"unit": "iU/mL", "_unit": kept("iU/mL^^UCUM")}
+        assert [(fault.slug, fault.component) for fault in faults] == [("unit-unknown", "1")]
+
+    def test_a_code_that_is_no_ucum_but_a_known_spelling_is_the_unit(self) -> None:
+        assert unit("mcg/mL^microgram per mL^UCUM", ENVIRONMENT)["unit"] == "mcg/mL"
+        assert unit("flocs^flocs seen^UCUM", ENVIRONMENT)["unit"] == "flocs seen"
+
     def test_the_version_of_the_system_is_not_lost(self) -> None:
         assert unit("mg/dL^^UCUM^^^^1.9", ENVIRONMENT)["_unit"] == kept("mg/dL^^UCUM^^^^1.9")
 

@@ -93,7 +93,9 @@ def address(text: str, environment: Environment) -> dict[str, Any] | None:
         if parts[9]:
             tract = components(raw[9], 9, "&")
             value = tract[8] or tract[1] or tract[0]
-            found["_line"] = [{"extension": [{"url": CENSUS_TRACT, "valueString": value}]}]
+            # The tract belongs to the first line; `_line` lines up with `line` (FHIR R4, json.html#primitive).
+            tract_of_line = {"extension": [{"url": CENSUS_TRACT, "valueString": value}]}
+            found["_line"] = [tract_of_line, *[None] * (len(lines) - 1)]
             kept = kept or sum(map(bool, tract)) > 1
         if any_valued(parts, (12, 13, 14)):
             period, unused = validity(raw[11], raw[12], raw[13], environment, ("12", "13", "14"))

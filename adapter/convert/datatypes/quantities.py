@@ -7,7 +7,7 @@ inside (`0 .07`).
 
 The datatype functions of values take the value and OBX-6 in one text, `value|units`, so that a memo knows both; `|` cannot
 occur in either. A unit is text; it gets a code only where the sender names its coding system, and UCUM only where the sender
-says UCUM. What spellings mean is decided later, by tables.
+says UCUM and the code is valid UCUM. What spellings mean is decided later, by tables.
 
 References
 ----------
@@ -158,6 +158,9 @@ def unit(text: str, environment: Environment) -> dict[str, Any]:
     if not shown:
         return {}
     coded = _coded_unit(parts, environment)
+    if coded is None and parts[0] in environment.tables.units and code_system(parts[2], environment) == UCUM_SYSTEM:
+        # No UCUM, but a spelling that the unit table knows: enrichment must find it.
+        shown = parts[0]
     found: dict[str, Any] = {"unit": shown}
     said = {shown}
     if coded is not None:
@@ -170,15 +173,17 @@ def unit(text: str, environment: Environment) -> dict[str, Any]:
 
 
 def _coded_unit(parts: list[str], environment: Environment) -> tuple[str, str, str] | None:
-    """Give code, name of the coding system and its URI."""
+    """Give code, name of the coding system and its URI; a code that is no UCUM stays text, whatever the sender calls it."""
     chosen = None
     for first in (0, 3):
         code, name = parts[first], parts[first + 2]
         if code and name and _CODE.fullmatch(code):
             system = code_system(name, environment)
             if system == UCUM_SYSTEM:
-                return code, name, system
-            if system and chosen is None:
+                if environment.tables.ucum.valid(code):
+                    return code, name, system
+                environment.fault("unit-unknown", str(first + 1), "no valid UCUM; kept as text", code)
+            elif system and chosen is None:
                 chosen = code, name, system
     return chosen
 
@@ -283,4 +288,8 @@ def composite_quantity(text: str, environment: Environment) -> Value | None:
         if kept is not None:
             environment.fault("value-not-converted", "", "CQ", sent)
         return kept
-    return Value("Quantity", with_unit(quantity, promoted(own_units) or units, environment))
+    if own_units:
+        units = promoted(own_units)
+        for fault in environment.memo(unit)[units][1]:
+            environment.fault(fault.slug, f"2.{fault.component}", fault.detail, fault.value)
+    return Value("Quantity", with_unit(quantity, units, environment))

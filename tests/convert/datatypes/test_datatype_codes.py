@@ -235,14 +235,6 @@ def test_a_table_that_r4_does_not_publish_is_claimed_as_sent(environment):
     assert codeable_concept("X^x^HL70937", environment)["coding"][0]["system"] == V2 + "0937"
 
 
-def test_a_code_that_only_the_map_has_claims_its_target_alone(environment):
-    assert mapped_concept("0078")("EXP^^HL70078", environment)["coding"] == [
-        {"system": INTERPRETATION, "code": "EXP", "display": "Exposed"},
-        {"_system": {"extension": [verbatim("HL70078")]}, "code": "EXP"},
-    ]
-    assert slugs(environment, mapped_concept("0078"), "EXP^^HL70078") == []
-
-
 def test_a_code_that_neither_map_nor_table_has_is_reported_once(environment):
     assert slugs(environment, mapped_concept("0203"), "ZZ^^HL70203") == [("code-not-mapped", "1")]
 

@@ -62,6 +62,19 @@ def test_census_tract_stands_on_the_line(environment):
     assert found["_line"] == [{"extension": [{"url": url, "valueString": "0101.02"}]}]
 
 
+def test_census_tract_lines_up_with_the_lines(environment):
+    found = address("1 Main St^Suite 2^^^^^^^^0101.02", environment)
+    assert found["line"] == ["1 Main St", "Suite 2"]
+    assert found["_line"][0] is not None
+    assert found["_line"][1:] == [None]
+
+
+def test_census_tract_without_any_line_stands_alone(environment):
+    found = address("^^^^^^^^^0101.02", environment)
+    assert "line" not in found
+    assert len(found["_line"]) == 1
+
+
 def test_address_period(environment):
     assert address("1 Main St^^^^^^^^^^^2020&2021", environment)["period"] == {"start": "2020", "end": "2021"}
     assert address("1 Main St^^^^^^^^^^^^2020^2021", environment)["period"] == {"start": "2020", "end": "2021"}
