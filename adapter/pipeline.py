@@ -169,7 +169,7 @@ class Pipeline:
 
 def _reshape(resource: dict[str, Any], form: OutputForm) -> list[dict[str, Any]]:
     """Give FHIR input another form; what identifies a Bundle stays with it."""
-    entries = entries_of(resource)
+    entries = entries_of(resource, requests=form in ("transaction", "ndjson"))
     if form == "ndjson":
         return ndjson(entries)
     if form == "message" and not any(entry.resource["resourceType"] == "MessageHeader" for entry in entries):

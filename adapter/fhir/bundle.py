@@ -82,10 +82,16 @@ def bundle(
     if kind == "transaction":
         listed = [{"fullUrl": entry.full_url, "resource": entry.resource, "request": _request(entry)} for entry in entries]
     else:
-        listed = [{"fullUrl": entry.full_url, "resource": entry.resource} for entry in entries]
+        listed = [{"fullUrl": entry.full_url, "resource": _never_empty(entry)} for entry in entries]
     if listed:
         whole["entry"] = listed
     return whole
+
+
+def _never_empty(entry: Entry) -> dict[str, Any]:
+    """Give an entry's resource; one of which nothing is known but that it exists gets its id (ele-1: no element is empty)."""
+    resource = entry.resource
+    return resource if len(resource) > 1 else {**resource, "id": entry.full_url.removeprefix(_URN_UUID)}
 
 
 def _request(entry: Entry) -> dict[str, str]:
@@ -123,31 +129,40 @@ def ndjson(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return [rewritten(resource, targets) for resource in identified]
 
 
-def entries_of(resource: dict[str, Any]) -> list[Entry]:
+def entries_of(resource: dict[str, Any], *, requests: bool = True) -> list[Entry]:
     """Take FHIR input apart, so that it can leave in another form.
 
     A request that came in stays. Otherwise the sender's `id` is never used as an address on the receiving server, where it may be
     another patient's: with an identifier that has a system the request is conditional on it (created once; final results are
-    updated), without one the resource is put under a UUID of its content. References inside the Bundle become full URLs.
+    updated), without one the resource is put under a UUID of its content, which is its full URL then. References inside the
+    Bundle become full URLs.
 
     Parameters
     ----------
     resource : dict
         A resource, or a Bundle of any type. It is not changed.
+    requests : bool
+        Whether the entries are written to a server. If not (message, collection), each resource keeps the `id` it came with.
 
     Returns
     -------
     list of Entry
         One for each resource, in order.
     """
+    entry_of = _entry if requests else _entry_as_sent
     if resource["resourceType"] != "Bundle":
-        return [_entry(resource, "", {})]
+        return [entry_of(resource, _URN_UUID + _content_uuid(resource), {})]
     names = index(resource)
     found: list[tuple[dict[str, Any], str, dict[str, Any]]] = []
     full_urls: dict[int, str] = {}
     for number, full_url, inner in resources_of(resource):
-        full_urls[id(inner)] = full_url = full_url or _URN_UUID + _content_uuid(inner, str(number))
-        found.append((inner, full_url, resource["entry"][number].get("request", {})))
+        request = resource["entry"][number].get("request", {})
+        if not full_url:
+            full_url = _URN_UUID + _content_uuid(inner, str(number))
+        elif requests and not full_url.startswith(_URN_UUID) and not _keeps_id(inner, request):
+            full_url = _URN_UUID + _content_uuid(inner, full_url)
+        full_urls[id(inner)] = full_url
+        found.append((inner, full_url, request))
     entries = []
     for inner, full_url, request in found:
         targets = {}
@@ -155,7 +170,7 @@ def entries_of(resource: dict[str, Any]) -> list[Entry]:
             target = resolve(reference, inner, full_url, names)
             if target is not None and id(target) in full_urls:
                 targets[reference["reference"]] = full_urls[id(target)]
-        entries.append(_entry(rewritten(inner, targets), full_url, request))
+        entries.append(entry_of(rewritten(inner, targets), full_url, request))
     return entries
 
 
@@ -163,9 +178,17 @@ def _content_uuid(resource: dict[str, Any], *parts: str) -> str:
     return resource_uuid(resource["resourceType"], *parts, dumps(resource).decode())
 
 
+def _keeps_id(resource: dict[str, Any], request: dict[str, Any]) -> bool:
+    """Tell whether a resource may be written without an address of our own: by the request that came, or by an identifier."""
+    return request.get("method") in {"POST", "PUT"} or bool(_search(resource))
+
+
+def _entry_as_sent(resource: dict[str, Any], full_url: str, request: dict[str, Any]) -> Entry:
+    return Entry(resource, full_url, "POST", resource["resourceType"])
+
+
 def _entry(resource: dict[str, Any], full_url: str, request: dict[str, Any]) -> Entry:
     kind = resource["resourceType"]
-    full_url = full_url or _URN_UUID + _content_uuid(resource)
     if request.get("method") in {"POST", "PUT"}:
         return Entry(
             resource, full_url, request["method"], request["url"], request.get("ifNoneExist", ""), request.get("ifMatch", "")
@@ -175,7 +198,7 @@ def _entry(resource: dict[str, Any], full_url: str, request: dict[str, Any]) -> 
         return Entry({name: value for name, value in resource.items() if name != "id"}, full_url, "PUT", f"{kind}?{search}")
     if search:
         return Entry(resource, full_url, "POST", kind, search)
-    uuid = full_url.removeprefix(_URN_UUID) if full_url.startswith(_URN_UUID) else _content_uuid(resource, full_url)
+    uuid = full_url.removeprefix(_URN_UUID)
     return Entry({**resource, "id": uuid}, full_url, "PUT", f"{kind}/{uuid}")
 
 

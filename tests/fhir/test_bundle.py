@@ -116,3 +116,27 @@ def test_the_same_input_gives_the_same_entries():
 def test_fhir_input_in_another_form_is_valid(kind):
     source = fhir({"resource": PATIENT | {"id": "p"}}, {"resource": OBSERVATION})
     assert structure_faults(bundle(entries_of(source), kind)) == []
+
+
+SPECIMEN = {"resourceType": "Specimen", "id": "s", "type": {"text": "Urine"}}
+
+
+def test_a_resource_under_an_id_of_our_own_has_a_full_url_that_agrees():
+    result = OBSERVATION | {"specimen": {"reference": "Specimen/s"}}
+    source = fhir(
+        {"fullUrl": "http://a/Specimen/s", "resource": SPECIMEN}, {"fullUrl": "http://a/Observation/o", "resource": result}
+    )
+    specimen, observation = entries_of(source)
+    assert specimen.full_url == f"urn:uuid:{specimen.resource['id']}"
+    assert observation.resource["specimen"] == {"reference": specimen.full_url}
+
+
+def test_where_nothing_is_written_to_a_server_ids_and_full_urls_stay():
+    (entry,) = entries_of(fhir({"fullUrl": "http://a/Specimen/s", "resource": SPECIMEN}), requests=False)
+    assert (entry.resource["id"], entry.full_url) == ("s", "http://a/Specimen/s")
+
+
+@pytest.mark.parametrize("kind", ["message", "collection"])
+def test_a_resource_of_which_nothing_is_known_has_its_id(kind):
+    whole = bundle([Entry({"resourceType": "Patient"}, f"urn:uuid:{ONE}", "POST", "Patient")], kind)
+    assert whole["entry"][0]["resource"] == {"resourceType": "Patient", "id": ONE}
