@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment, Fault
 from adapter.fhir.bundle import Entry
 from adapter.fhir.context import ObservationContext
@@ -58,6 +59,8 @@ class Assembly:
     patient_reference: dict[str, str] | None = None
     patient_key: str = ""
     encounter_reference: dict[str, str] | None = None
+    #: segments of a visit without Encounter, kept on the reports of the group
+    visit_segments: Sequence[Segment] = ()
     #: performers by the text of OBX-15, 16, 23, 24, 25: the same from result to result
     performers: dict[tuple[str, ...], list[dict[str, str]]] = field(default_factory=dict)
     #: how often a result of one key has been met
@@ -75,6 +78,11 @@ class Assembly:
         where = place(segment, number)
         for slug, component, detail, value in faults:
             self.issues.append(Issue(slug, f"{where}.{component}" if component else where, detail, value))
+
+    def keep_segment(self, segment: Segment, resource: dict[str, Any], detail: str = "") -> None:
+        """Keep a segment that has no mapping on the resource of its level, as sent, and report it."""
+        self.report("segment-not-mapped", segment, detail=detail)
+        keep_source(resource, segment.name, segment.text)
 
     def value(self, function: Any, segment: Segment, number: int, text: str) -> Any:
         """Run a memoised datatype function on the text of a field and report its faults there."""

@@ -247,10 +247,12 @@ def build_encounter(assembly: Assembly, plans: dict[str, Plan], result: PatientR
         Has the segments of the visit.
     """
     assembly.encounter_reference = None
+    assembly.visit_segments = ()
     visit = next((segment for segment in result.visit if segment.name == "PV1"), None)
     if visit is None or not any(valued(visit[number]) for number in (19, 44, 50)):
         for segment in result.visit:
             assembly.report("visit-not-identified", segment)
+        assembly.visit_segments = result.visit
         return
     absent = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
     encounter: dict[str, Any] = {"resourceType": "Encounter", "status": "unknown", "class": absent}
@@ -264,7 +266,7 @@ def build_encounter(assembly: Assembly, plans: dict[str, Plan], result: PatientR
         elif segment.name in ("PRT", "ROL"):
             _add_role(assembly, plans, segment, encounter)
         elif segment is not visit:
-            assembly.report("segment-not-mapped", segment)
+            assembly.keep_segment(segment, encounter)
     key, chosen = _key(assembly, visit, encounter)
     assembly.encounter_reference = assembly.share(encounter, key, identifier=chosen)
 
@@ -272,7 +274,7 @@ def build_encounter(assembly: Assembly, plans: dict[str, Plan], result: PatientR
 def _add_role(assembly: Assembly, plans: dict[str, Plan], segment: Segment, encounter: dict[str, Any]) -> None:
     reference = role_of(assembly, plans, segment)
     if reference is None:
-        assembly.report("segment-not-mapped", segment, detail="it names nobody")
+        assembly.keep_segment(segment, encounter, "it names nobody")
         return
     participant: dict[str, Any] = {"individual": reference}
     codes = assembly.resources[reference["reference"]].get("code")

@@ -10,6 +10,7 @@ A33 (endpoints), A34 (software), A39 (Provenance), A58 (Bundle.identifier.system
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from adapter import __version__
@@ -18,6 +19,7 @@ from adapter.convert.datatypes.codes import coded_in, coding
 from adapter.convert.datatypes.identifiers import hd_uri
 from adapter.convert.datatypes.text import string
 from adapter.convert.datatypes.times import date_time, instant
+from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
 from adapter.convert.parties import organization, organization_of_authority
 from adapter.convert.rules import Plan, Primitive, Rule, Targets, apply_rules
@@ -228,6 +230,18 @@ def _security_coding(number: int) -> Any:
     return build
 
 
+def _continuation(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """MSH-14: this message goes on where another one stopped."""
+    assembly.report("message-continued", segment, 14)
+    keep_source(targets["Provenance"], "MSH-14", text)
+
+
+def _continued(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """DSC: this message stops where another one goes on."""
+    assembly.report("message-continued", segment, 1)
+    keep_source(targets["Provenance"], "DSC", segment.text)
+
+
 _ENCODING = "says how the message is encoded; the output has its own encoding"
 _PROTOCOL = "belongs to the acknowledgement between sender and receiver, not to the result"
 
@@ -246,7 +260,7 @@ MSH_RULES: tuple[Rule, ...] = (
     Rule("MSH-11", "Provenance.meta.tag[]", build=_processing_id, repeats="whole"),
     Rule("MSH-12", drop=_ENCODING),
     Rule("MSH-13", drop=_PROTOCOL),
-    Rule("MSH-14", drop=_PROTOCOL),
+    Rule("MSH-14", "Provenance.extension[]", build=_continuation, repeats="whole", note="HL7 v2.5.1 chapter 2, 2.10.2"),
     Rule("MSH-15", drop=_PROTOCOL),
     Rule("MSH-16", drop=_PROTOCOL),
     Rule("MSH-17", drop="country whose rules the encoding follows; no result depends on it"),
@@ -299,11 +313,23 @@ SFT_RULES: tuple[Rule, ...] = (
     Rule("SFT-6", "Device.version[].extension(installDate)", drop="installation date of the sender's software"),
 )
 
-RULES: dict[str, tuple[Rule, ...]] = {"MSH": MSH_RULES, "SFT": SFT_RULES}
+_CREDENTIAL = "proves who sent the message to the receiver of the message; a credential must not be passed on"
+
+UAC_RULES: tuple[Rule, ...] = (
+    Rule("UAC-1", drop=_CREDENTIAL),
+    Rule("UAC-2", drop=_CREDENTIAL),
+)
+
+DSC_RULES: tuple[Rule, ...] = (
+    Rule("DSC-1", "Provenance.extension[]", build=_continued, repeats="whole", note="HL7 v2.5.1 chapter 2, 2.10.2"),
+    Rule("DSC-2", drop="kept with DSC-1"),
+)
+
+RULES: dict[str, tuple[Rule, ...]] = {"MSH": MSH_RULES, "SFT": SFT_RULES, "UAC": UAC_RULES, "DSC": DSC_RULES}
 
 
 def build_header(
-    assembly: Assembly, plans: dict[str, Plan], software: list[Segment], digest: str, *, message: bool
+    assembly: Assembly, plans: dict[str, Plan], segments: Sequence[Segment], digest: str, *, message: bool
 ) -> dict[str, Any]:
     """Build what stands for the message as a whole.
 
@@ -313,8 +339,8 @@ def build_header(
         The message being converted; its results are there already, so that the header can point to them.
     plans : dict
         Compiled rules by name.
-    software : list of Segment
-        SFT segments.
+    segments : sequence of Segment
+        The segments of the message itself, MSH excepted.
     digest : str
         SHA-256 of the source bytes, in hexadecimal.
     message : bool
@@ -336,7 +362,7 @@ def build_header(
         "agent": [{"type": {"coding": [{"system": PARTICIPANT_TYPE, "code": "assembler"}]}, "who": adapter_device}],
         "entity": [{"role": "source", "what": {"identifier": {"system": DIGEST_SYSTEM, "value": digest}}}],
     }
-    targets: dict[str, dict[str, Any]] = {"Bundle": envelope, "Provenance": provenance}
+    targets: dict[str, dict[str, Any]] = {"Provenance": provenance, "Bundle": envelope}
     header: dict[str, Any] = {}
     if message:
         header = targets["MessageHeader"] = {"resourceType": "MessageHeader", "source": {"_endpoint": UNKNOWN}}
@@ -348,8 +374,13 @@ def build_header(
         assembly.entries.insert(0, assembly.entries.pop())
         provenance["target"] = [reference]
     apply_rules(plans["MSH"], assembly, segment, targets)
-    for software_segment in software:
-        _build_software(assembly, plans, software_segment, targets)
+    for other in segments:
+        if other.name == "SFT":
+            _build_software(assembly, plans, other, targets)
+        elif other.name in ("UAC", "DSC"):
+            apply_rules(plans[other.name], assembly, other, targets)
+        else:
+            assembly.keep_segment(other, provenance)
     if not provenance["target"]:
         chosen = reports or [entry.full_url for entry in assembly.entries if entry.resource["resourceType"] == "Observation"]
         chosen = chosen or [entry.full_url for entry in assembly.entries[:1]]
@@ -366,7 +397,7 @@ def _source_provenance(assembly: Assembly, provenance: dict[str, Any], digest: s
     if not senders:
         return
     provenance["agent"] = provenance["agent"][:1]
-    source = {key: value for key, value in provenance.items() if key not in ("activity", "id", "meta")}
+    source = {key: value for key, value in provenance.items() if key not in ("activity", "id", "meta", "extension")}
     source["agent"] = senders
     source["activity"] = {"text": "message - " + unescape(assembly.message.segments[0][9])}
     assembly.add(source, (assembly.sender_key, digest, "source"), "put")
@@ -374,7 +405,7 @@ def _source_provenance(assembly: Assembly, provenance: dict[str, Any], digest: s
 
 def _build_software(assembly: Assembly, plans: dict[str, Plan], segment: Segment, targets: dict[str, dict[str, Any]]) -> None:
     device: dict[str, Any] = {"resourceType": "Device"}
-    apply_rules(plans["SFT"], assembly, segment, {**targets, "Device": device})
+    apply_rules(plans["SFT"], assembly, segment, {"Device": device, **targets})
     if len(device) > 1:
         reference = assembly.share(device, ("SFT", *segment.fields[1:]))
         targets["Provenance"]["entity"].append({"role": "derivation", "what": reference})

@@ -7,7 +7,6 @@ keeps one `Environment` with compiled rules and memos.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,13 +14,14 @@ from zoneinfo import ZoneInfo
 from adapter.config import Settings
 from adapter.convert import encounter, header, observation, order, patient, specimen
 from adapter.convert.assembly import Assembly
+from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Plan, Rule, compile_rules
 from adapter.convert.senders import sender_names
 from adapter.fhir.bundle import Entry
 from adapter.fhir.context import ObservationContext
 from adapter.hl7v2.grouping import Order, PatientResult, group
-from adapter.hl7v2.message import Message, Segment
+from adapter.hl7v2.message import Message
 from adapter.issues import Issue, reject
 from adapter.tables.index import Tables
 
@@ -68,11 +68,14 @@ class Converter:
         Loaded mapping tables.
     settings : Settings
         `timezone` and `to` matter here.
+    remembers : bool
+        Whether texts that come again are not converted again; see `Environment`.
     """
 
-    def __init__(self, tables: Tables, settings: Settings) -> None:
+    def __init__(self, tables: Tables, settings: Settings, *, remembers: bool = True) -> None:
         self.tables = tables
         self.settings = settings
+        self.remembers = remembers
         self._surroundings: dict[tuple[str, str], tuple[Environment, dict[str, Plan]]] = {}
 
     def convert(self, message: Message, source: bytes) -> Conversion:
@@ -111,8 +114,7 @@ class Converter:
         if not assembly.observations:
             assembly.report("no-result")
         digest = hashlib.sha256(source).hexdigest()
-        software = _header_segments(assembly, grouped.header)
-        envelope = header.build_header(assembly, plans, software, digest, message=self.settings.to == "message")
+        envelope = header.build_header(assembly, plans, grouped.header, digest, message=self.settings.to == "message")
         return Conversion(assembly.entries, assembly.observations, envelope, message.issues + assembly.issues)
 
     def _surrounding(
@@ -127,7 +129,7 @@ class Converter:
             if len(self._surroundings) >= ENVIRONMENT_LIMIT:
                 self._surroundings.clear()
             zone_name = zone_name or self.settings.timezone
-            environment = Environment(self.tables, sender, ZoneInfo(zone_name) if zone_name else None, offset)
+            environment = Environment(self.tables, sender, ZoneInfo(zone_name) if zone_name else None, offset, self.remembers)
             plans = {name: compile_rules(rules, environment) for name, rules in all_rules().items()}
             found = self._surroundings[key] = (environment, plans)
         return found
@@ -146,6 +148,9 @@ def _build_patient_result(assembly: Assembly, plans: dict[str, Plan], result: Pa
         raise reject("missing-patient", "PID", "the message has results, but no PID segment stands before them")
     patient.build_patient(assembly, plans, result)
     encounter.build_encounter(assembly, plans, result)
+    if not result.orders and assembly.patient is not None:
+        for segment in assembly.visit_segments:
+            keep_source(assembly.patient, segment.name, segment.text)
     for one in result.orders:
         _build_order(assembly, plans, one)
 
@@ -154,14 +159,3 @@ def _build_order(assembly: Assembly, plans: dict[str, Plan], one: Order) -> None
     if one.request is None:
         assembly.report("missing-order", one.observations[0].segment if one.observations else None)
     observation.build_observations(assembly, plans, order.build_order(assembly, plans, one))
-
-
-def _header_segments(assembly: Assembly, segments: Iterable[Segment]) -> list[Segment]:
-    """Pick the SFT segments; report the others, for which the adapter has no mapping."""
-    software = []
-    for segment in segments:
-        if segment.name == "SFT":
-            software.append(segment)
-        elif segment.name not in ("MSH", "DSC"):
-            assembly.report("segment-not-mapped", segment)
-    return software

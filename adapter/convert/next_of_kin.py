@@ -12,7 +12,7 @@ from adapter.convert.datatypes.codes import mapped_code, mapped_concept
 from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.times import date_time
-from adapter.convert.datatypes.verbatim import source_field
+from adapter.convert.datatypes.verbatim import keep_source, source_field
 from adapter.convert.parties import organization
 from adapter.convert.party import add_to
 from adapter.convert.patient_fields import contact_point_with_use
@@ -26,7 +26,7 @@ def _employer(assembly: Assembly, segment: Segment, text: str, targets: Targets)
     if found:
         targets["PatientContact"]["organization"] = found[0]
     if len(found) > 1:
-        assembly.report("repetition-dropped", segment, 13, detail="Patient.contact.organization")
+        keep_source(targets["PatientContact"], "NK1-13", "~".join([part for part in text.split("~") if valued(part)][1:]))
 
 
 def _kept(number: int) -> Rule:
@@ -87,6 +87,6 @@ def build_contact(assembly: Assembly, plans: dict[str, Plan], segment: Segment) 
             text = "|".join(segment[number] for number in (30, 31, 32))
             contact.setdefault("extension", []).append(source_field("NK1-30 to NK1-32")(text, assembly.environment))
     if contact.keys().isdisjoint(("name", "telecom", "address", "organization")):
-        assembly.report("required-field-missing", segment, 2, detail="NK1 names nobody; it is not in the output")
+        assembly.report("required-field-missing", segment, 2, detail="NK1 names nobody; it is no contact")
         return None
     return contact

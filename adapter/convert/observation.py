@@ -146,6 +146,8 @@ def build_observation(
             observation["note"] = written
     for participant in result.participants:
         add_participant(assembly, plans, participant, observation)
+    for local in result.others:
+        assembly.keep_segment(local, observation)
     specimen = _complete(assembly, segment, observation, context, surroundings, focus)
     key, policy = _identity(assembly, segment, observation["status"], context, surroundings)
     reference = assembly.add(observation, key, policy)

@@ -34,6 +34,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "ORC": service_requests.ORC_RULES + reports.ORC_RULES,
     "OBR": service_requests.OBR_RULES + reports.OBR_RULES + specimens.OBR_RULES,
     "TQ1": TQ1_RULES,
+    "CTI": reports.CTI_RULES,
 }
 
 
@@ -171,9 +172,13 @@ def _add_other(
     service_request: dict[str, Any] | None,
     built: list[Built],
 ) -> None:
-    """PRT and ROL of the order go where their role belongs (A38); other segments have no mapping."""
+    """PRT and ROL of the order go where their role belongs (A38), CTI to the report; other segments have no mapping."""
+    holder = report if service_request is None else service_request
+    if segment.name == "CTI":
+        apply_rules(plans["CTI"], assembly, segment, {"DiagnosticReport": report})
+        return
     if segment.name not in ("PRT", "ROL"):
-        assembly.report("segment-not-mapped", segment)
+        assembly.keep_segment(segment, holder)
         return
     if add_participant(assembly, plans, segment, report):
         return
@@ -185,5 +190,4 @@ def _add_other(
         if reference is not None:
             service_request["requester"] = reference
     else:
-        holder = report if service_request is None else service_request
         holder.setdefault("extension", []).append(source_extension(segment.name, segment.text))

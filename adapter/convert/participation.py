@@ -15,7 +15,7 @@ from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.identifiers import identifier_ei
 from adapter.convert.datatypes.text import components
 from adapter.convert.datatypes.times import date_time
-from adapter.convert.datatypes.verbatim import source_extension, source_field
+from adapter.convert.datatypes.verbatim import keep_source, source_extension, source_field
 from adapter.convert.environment import Environment
 from adapter.convert.parties import location, organization, practitioner, practitioner_xcn, share_role
 from adapter.convert.party import add_to
@@ -46,14 +46,18 @@ def practitioner_identifier(text: str, environment: Environment) -> Any:
     return found or None
 
 
+def _further(text: str) -> str:
+    return "~".join([part for part in text.split("~") if valued(part)][1:])
+
+
 def _person(number: int) -> Builder:
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        found = [practitioner(assembly, segment, number, part) for part in text.split("~")]
+        found = [practitioner(assembly, segment, number, part) for part in text.split("~") if valued(part)]
         persons = [one for one in found if one is not None]
         if persons:
             targets["Participation"]["practitioner"] = persons[0]
         if len(persons) > 1:
-            assembly.report("repetition-dropped", segment, number, detail="PractitionerRole.practitioner")
+            keep_source(targets["PractitionerRole"], f"{segment.name}-{number}", _further(text))
 
     return build
 
@@ -69,12 +73,12 @@ def _unit_type(number: int) -> Builder:
 
 def _organization(number: int) -> Builder:
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        found = [organization(assembly, segment, number, part) for part in text.split("~")]
+        found = [organization(assembly, segment, number, part) for part in text.split("~") if valued(part)]
         organizations = [one for one in found if one is not None]
         if organizations:
             targets["Participation"]["organization"] = organizations[0]
         if len(organizations) > 1:
-            assembly.report("repetition-dropped", segment, number, detail="PractitionerRole.organization")
+            keep_source(targets["PractitionerRole"], f"{segment.name}-{number}", _further(text))
 
     return build
 
@@ -215,4 +219,4 @@ def add_general_practitioner(assembly: Assembly, plans: dict[str, Plan], segment
     else:
         reference = _related_person(assembly, plans, segment)
     if reference is None:
-        assembly.report("segment-not-mapped", segment, detail="it names nobody")
+        assembly.keep_segment(segment, patient, "it names nobody")

@@ -20,7 +20,7 @@ from adapter.convert.datatypes.identifiers import identifier_cx
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.text import components, leaf, string
 from adapter.convert.datatypes.times import date_time, instant
-from adapter.convert.datatypes.verbatim import source_field
+from adapter.convert.datatypes.verbatim import keep_source, source_field
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
@@ -283,7 +283,8 @@ def build_patient(assembly: Assembly, plans: dict[str, Plan], result: PatientRes
     if valued(segment[33]) and valued(segment[34]):
         targets["Provenance"] = update
     elif valued(segment[33]) or valued(segment[34]):
-        assembly.report("unmapped-field", segment, 33, detail="who and when (PID-33, PID-34) make sense together only")
+        number = 33 if valued(segment[33]) else 34
+        keep_source(patient, f"PID-{number}", segment[number])
     apply_rules(plans["PID"], assembly, segment, targets)
     for other in result.patient_segments:
         _build_other(assembly, plans, other, targets)
@@ -301,11 +302,13 @@ def _build_other(assembly: Assembly, plans: dict[str, Plan], segment: Segment, t
         contact = build_contact(assembly, plans, segment)
         if contact is not None:
             targets["Patient"].setdefault("contact", []).append(contact)
+        else:
+            keep_source(targets["Patient"], segment.name, segment.text)
     elif segment.name in ("PRT", "ROL"):
         add_general_practitioner(assembly, plans, segment, targets["Patient"])
     else:
         # NTE as well: Patient has no note (A11).
-        assembly.report("segment-not-mapped", segment)
+        assembly.keep_segment(segment, targets["Patient"])
 
 
 def _add_update(assembly: Assembly, segment: Segment, update: dict[str, Any]) -> None:

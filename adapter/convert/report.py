@@ -10,9 +10,10 @@ from typing import Any
 
 from adapter.convert.assembly import Assembly, Policy
 from adapter.convert.datatypes.codes import codeable_concept, mapped_code, mapped_concept
+from adapter.convert.datatypes.identifiers import identifier_ei
 from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time, instant, make_period
-from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_extension, source_field
+from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, keep_source, source_extension, source_field
 from adapter.convert.environment import Environment
 from adapter.convert.participation import role_code, role_of
 from adapter.convert.parties import PARTICIPATION_TYPE, location, practitioner, practitioner_ndl, share_role
@@ -21,6 +22,7 @@ from adapter.hl7v2.message import Segment, valued
 
 DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 PERFORMER_FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
+RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
 STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/event-statusReason"
 
 #: Reports that a later message completes; a transaction creates them only where they are not known.
@@ -141,6 +143,19 @@ ORC_RULES: tuple[Rule, ...] = (
 )
 
 
+def study_reference(text: str, environment: Environment) -> Any:
+    """EI of CTI-1 -> Reference to the study by its number: a ResearchStudy of our own would need a status that nobody sent."""
+    identifier = identifier_ei(text, environment)
+    return None if identifier is None else {"type": "ResearchStudy", "identifier": identifier}
+
+
+CTI_RULES: tuple[Rule, ...] = (
+    Rule("CTI-1", f"DiagnosticReport.extension({RESEARCH_STUDY}).valueReference", study_reference),
+    _kept("CTI-2"),
+    _kept("CTI-3"),
+)
+
+
 def new_report(assembly: Assembly) -> dict[str, Any]:
     """Make a DiagnosticReport with what R4 requires, to be filled; status and code are unknown until the message gives them."""
     absent = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
@@ -149,6 +164,8 @@ def new_report(assembly: Assembly) -> dict[str, Any]:
         report["subject"] = assembly.patient_reference
     if assembly.encounter_reference is not None:
         report["encounter"] = assembly.encounter_reference
+    for segment in assembly.visit_segments:
+        keep_source(report, segment.name, segment.text)
     return report
 
 

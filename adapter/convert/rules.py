@@ -3,7 +3,7 @@ r"""Rules as data, and what makes them run.
 A rule says which field goes where: ``Rule("OBX-17", "Observation.method", codeable_concept)``. The rules of a segment
 are compiled into a list indexed by field number; `apply_rules` walks the fields of a segment and calls what stands at
 each valued one. So cost arises only for what is valued, and a valued field that has no rule cannot be overlooked:
-it is reported as `unmapped-field`.
+it is kept as sent and reported as `unmapped-field`.
 
 Targets
     ``Patient.birthDate``                              set
@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import DatatypeFunction, Environment
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Rule:
         Contextual function, instead of `value`.
     repeats : {"each", "first", "whole"}
         `each`: the target is a list, each repetition appends. `first`: FHIR allows one value; further repetitions are
-        reported as `repetition-dropped`. `whole`: the function gets the field with all its repetitions.
+        kept as sent on the resource. `whole`: the function gets the field with all its repetitions.
     table : str
         The code map the function uses, for the documentation.
     drop : str
@@ -205,7 +206,7 @@ def _value_handler(rule: Rule, environment: Environment) -> Handler:
         texts = [part for part in text.split("~") if part and part != '""']
         if only_first:
             if len(texts) > 1:
-                assembly.report("repetition-dropped", segment, number, detail=rule.target)
+                keep_source(resource, rule.source, "~".join(texts[1:]))
             texts = texts[:1]
         for part in texts:
             value, faults = memo[part]
@@ -268,7 +269,7 @@ def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targe
         The segment.
     targets : mapping of str to dict
         The resources that the rules may write to, by name. A rule whose resource is not there is skipped: the caller
-        decided that this resource is not built.
+        decided that this resource is not built. The first one keeps, as sent, the fields that have no rule.
     """
     known = len(plan)
     number = -1
@@ -278,6 +279,7 @@ def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targe
             handlers = plan[number] if number < known else None
             if handlers is None:
                 assembly.report("unmapped-field", segment, number)
+                keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
             else:
                 for handle in handlers:
                     handle(assembly, segment, text, targets)

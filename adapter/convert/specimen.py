@@ -258,7 +258,7 @@ def build_specimens(
             if segment.name == "PRT" and role_code(segment) == "SC":
                 add_collector(assembly, plans, segment, specimen)
             elif segment.name != "NTE":
-                assembly.report("segment-not-mapped", segment)
+                assembly.keep_segment(segment, specimen)
         built.append(_add(assembly, specimen, group.segment, report))
     return built
 

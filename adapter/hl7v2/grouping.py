@@ -14,11 +14,12 @@ from adapter.hl7v2.message import Message, Segment, valued
 
 @dataclass(slots=True)
 class Result:
-    """An OBX with its notes (NTE) and participants (PRT)."""
+    """An OBX with its notes (NTE), participants (PRT) and the local segments (Z) right behind it."""
 
     segment: Segment
     notes: list[Segment] = field(default_factory=list)
     participants: list[Segment] = field(default_factory=list)
+    others: list[Segment] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -221,8 +222,10 @@ class _Walk:
         if name in _MESSAGE_SEGMENTS:
             self.grouped.header.append(segment)
         elif self.order is not None:
-            if isinstance(self.last, SpecimenGroup) and name in _SPECIMEN_SEGMENTS:
-                self.last.others.append(segment)
+            last = self.last
+            of_specimen = isinstance(last, SpecimenGroup) and name in _SPECIMEN_SEGMENTS
+            if last is not None and (of_specimen or (isinstance(last, Result) and name.startswith("Z"))):
+                last.others.append(segment)
             elif name in ("TQ1", "TQ2"):
                 self.order.timing.append(segment)
             else:

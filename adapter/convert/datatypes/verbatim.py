@@ -1,6 +1,6 @@
 """Fields that FHIR R4 has no place for: kept as they were sent, in an extension that names the field.
 
-The extension `source-field` has two parts: `field` (`OBX-9`) and `text` (the field in ER7, all its repetitions).
+The extension `source-field` has two parts: `field` (`OBX-9`, or `ZPI` for a whole segment) and `text` (in ER7, all repetitions).
 """
 
 from __future__ import annotations
@@ -30,6 +30,21 @@ def source_extension(name: str, text: str) -> dict[str, Any]:
         An Extension.
     """
     return {"extension": [{"url": "field", "valueString": name}, {"url": "text", "valueString": text}], "url": SOURCE_FIELD}
+
+
+def keep_source(resource: dict[str, Any], name: str, text: str) -> None:
+    """Keep a field or a segment on a resource, as sent.
+
+    Parameters
+    ----------
+    resource : dict
+        The resource, its list of extensions its own; changed.
+    name : str
+        Field or segment: `OBX-9`, `ZPI`.
+    text : str
+        The text in ER7.
+    """
+    resource.setdefault("extension", []).append(source_extension(name, text))
 
 
 @cache
