@@ -12,7 +12,7 @@ import typer
 
 from adapter import __version__
 from adapter.cli.convert import convert
-from adapter.cli.tables import app as tables_app
+from adapter.cli.tables_work import app as tables_app
 
 app = typer.Typer(
     name="b2m-adapter",

@@ -36,7 +36,7 @@ def check(mappings: Mappings = None, as_json: Json = False) -> None:
     rows = sum(len(sheet.rows) for sheet in layers.sheets.values())
     if as_json:
         version = "" if faults else content_hash(layers.sheets)
-        _print_json({"version": version, "rows": rows, "faults": [fault._asdict() for fault in faults]})
+        print_json({"version": version, "rows": rows, "faults": [fault._asdict() for fault in faults]})
     else:
         for fault in faults:
             typer.echo(str(fault))
@@ -69,7 +69,7 @@ def resolve(
     from adapter.tables.lookups import resolve_laboratory, resolve_specimen, resolve_unit
     from adapter.tables.resolve import CodeQuery, Coding, resolve_code
 
-    tables = _load(mappings)
+    tables = loaded(mappings)
     sender = ((application,), (facility,))
     steps: list[Step] = []
     unit_found = resolve_unit(tables, unit, unit_system, *sender)
@@ -108,7 +108,7 @@ def resolve(
         answer["range"] = _range(range_text, unit)
     answer["table_version"] = tables.version
     if as_json:
-        _print_json({"answer": answer, "steps": [step._asdict() for step in steps]})
+        print_json({"answer": answer, "steps": [step._asdict() for step in steps]})
     else:
         _print_steps(tables, steps)
         for key, value in answer.items():
@@ -122,11 +122,11 @@ def resolve(
 @app.command(epilog="Example:  b2m-adapter tables show --mappings mappings/sites/example")
 def show(mappings: Mappings = None, as_json: Json = False) -> None:
     """Show the version of the tables, the number of rows of each file, the packs, and what sites override."""
-    tables = _load(mappings)
+    tables = loaded(mappings)
     counts = {name: len(sheet.rows) for name, sheet in sorted(tables.sheets.items())}
     if as_json:
         overrides = [row._asdict() for row in tables.overrides]
-        _print_json({"version": tables.version, "rows": counts, "packs": sorted(tables.packs), "overrides": overrides})
+        print_json({"version": tables.version, "rows": counts, "packs": sorted(tables.packs), "overrides": overrides})
         return
     typer.echo(f"version {tables.version}")
     for name, count in counts.items():
@@ -134,13 +134,14 @@ def show(mappings: Mappings = None, as_json: Json = False) -> None:
     typer.echo(f"packs: {', '.join(sorted(tables.packs))}")
     for override in tables.overrides:
         verb = "removes" if override.removed else "replaces"
-        where = f"{_near_path(override.new_origin.file)}:{override.new_origin.line}"
+        where = f"{near_path(override.new_origin.file)}:{override.new_origin.line}"
         typer.echo(f"{override.sheet}: row {override.new_id} ({where}) {verb} row {override.old_id}")
     if not tables.overrides:
         typer.echo("no row is overridden")
 
 
-def _load(mappings: list[Path] | None) -> Tables:
+def loaded(mappings: list[Path] | None) -> Tables:
+    """Load the tables; faults go to standard error and end the program with status 2."""
     from adapter.tables.load import TableFaults, load_tables
 
     try:
@@ -151,17 +152,18 @@ def _load(mappings: list[Path] | None) -> Tables:
         raise typer.Exit(TABLE_FAULT) from None
 
 
-def _near_path(file: str) -> str:
+def near_path(file: str) -> str:
     """Path seen from the working folder, where it lies below it."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else file
 
 
 def _near(fault: Fault) -> Fault:
-    return fault._replace(file=_near_path(fault.file))
+    return fault._replace(file=near_path(fault.file))
 
 
-def _print_json(value: object) -> None:
+def print_json(value: object) -> None:
+    """Write JSON for people and programs."""
     import json
 
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
@@ -174,7 +176,7 @@ def _print_steps(tables: Tables, steps: list[Step]) -> None:
 
 def _row_place(tables: Tables, row_id: str) -> str:
     row = tables.row(row_id)
-    return f"row {row_id} ({_near_path(row.file)}:{row.line}; {row.cells['source']})"
+    return f"row {row_id} ({near_path(row.file)}:{row.line}; {row.cells['source']})"
 
 
 def _table_ranges(tables: Tables, loinc: LoincRow, laboratories: list[str]) -> list[str]:

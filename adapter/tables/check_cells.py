@@ -13,6 +13,7 @@ from adapter.tables.ucum import Ucum, UcumError
 
 _ID = re.compile(r"[!#-&(-+\--~]+")
 _DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_AGE = re.compile(r"[0-9]{1,4} (?:a|mo|wk|d)")
 _HYPHENS = re.compile("[\u00ad\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _DASHED = {"id", "code", "loinc", "ucum", "decimal", "date"}
@@ -134,6 +135,12 @@ def _date(cell: str) -> Finding | None:
     return "bad-date", f"{cell!r} is no date.", "Write YYYY-MM-DD."
 
 
+def _age(cell: str) -> Finding | None:
+    if _AGE.fullmatch(cell):
+        return None
+    return "bad-age", f"{cell!r} is no age.", "Write a whole number and a, mo, wk or d, e.g. 45 a."
+
+
 def _yes_no(cell: str) -> Finding | None:
     return None if cell in ("yes", "no") else ("bad-choice", f"{cell!r} is neither yes nor no.", "Write yes or no.")
 
@@ -143,5 +150,6 @@ _FORMS: dict[str, Callable[[str], Finding | None]] = {
     "loinc": _loinc,
     "decimal": _decimal,
     "date": _date,
+    "age": _age,
     "yes-no": _yes_no,
 }

@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "words", "choice"]
+CellKind = Literal["id", "text", "code", "loinc", "ucum", "decimal", "yes-no", "date", "age", "words", "choice"]
 """How a cell is checked.
 
 `id`: ASCII, no blanks. `text`: anything printable. `code`: text in which a typographic hyphen is a fault. `loinc`: LOINC code
 with a right check digit. `ucum`: expression that parses. `decimal`: digits with at most one point. `yes-no`: `yes` or `no`.
-`date`: YYYY-MM-DD. `words`: words separated by blanks. `choice`: one of the listed words.
+`date`: YYYY-MM-DD. `age`: whole number and unit. `words`: words separated by blanks. `choice`: one of the listed words.
 """
 
 Reference = Literal["", "loinc", "analyte", "laboratory", "specimen"]
@@ -115,6 +115,17 @@ _EQUIVALENCES = (
 )
 _TIMINGS = ("spot", "24h", "timed")
 _AGE_UNITS = ("a", "mo", "wk", "d")
+CONTEXT_ROLES = (
+    "iss-question",
+    "iss-method",
+    "iss-marker",
+    "iss-albumin",
+    "iss-diagnosis",
+    "iss-diagnosis-excluded",
+    "urine-ph",
+    "kidney-function",
+)
+CONTEXT_NOTE_NAMES = ("urine-ph-low", "kidney-function-reduced", "paired-flags", "paired-flags-reversed")
 _ATOM_KINDS = ("base", "derived", "arbitrary", "special", "dimensionless")
 
 
@@ -389,6 +400,85 @@ EXCLUSIONS = _kind(
     one_of=("code", "name"),
 )
 
+CRITICAL = _kind(
+    "critical",
+    "pack",
+    "One pair of critical limits of one laboratory. In a site only: no critical limits are shipped.",
+    Column("laboratory", "id", "Laboratory; empty: every laboratory of the site.", key=True, refers="laboratory"),
+    Column("loinc", "loinc", "LOINC code.", required=True, key=True, refers="loinc"),
+    Column("specimen", "id", "Specimen axis; empty: that of the LOINC code.", key=True, refers="specimen"),
+    Column("low", "decimal", "At or below it a result is critically low (LL)."),
+    Column("high", "decimal", "At or above it a result is critically high (HH)."),
+    Column("unit", "ucum", "Unit of the limits.", required=True),
+    _STATUS,
+    one_of=("low", "high"),
+)
+
+VARIATION = _kind(
+    "variation",
+    "pack",
+    "Variation of one test at one laboratory, for the change against an earlier result. In a site only: no numbers are shipped.",
+    Column("laboratory", "id", "Laboratory; empty: every laboratory of the site.", key=True, refers="laboratory"),
+    Column("loinc", "loinc", "LOINC code.", required=True, key=True, refers="loinc"),
+    Column("specimen", "id", "Specimen axis of the results; only these are compared.", required=True, key=True, refers="specimen"),
+    Column("cv_analytical", "decimal", "Analytical coefficient of variation in percent.", required=True),
+    Column("cv_individual", "decimal", "Biological variation within a person in percent.", required=True),
+    Column("z", "decimal", "Standard normal deviate of the chosen probability, e.g. 1.96.", required=True),
+    _STATUS,
+)
+
+CONTEXT_CODES = _kind(
+    "context_codes",
+    "pack",
+    "One code that a context judgement looks for in the same message.",
+    Column("role", "choice", "What the code is to the judgement.", required=True, key=True, choices=CONTEXT_ROLES),
+    Column("code_system", "text", "URI or HL7 v2 name of the code system.", required=True, key=True),
+    Column("code", "code", "The code.", required=True, key=True),
+    Column("display", "text", "Name of the code."),
+    _STATUS,
+)
+
+CONTEXT_NOTES = _kind(
+    "context_notes",
+    "pack",
+    "One note that other results of the same message give reason for.",
+    Column("note", "choice", "Which circumstance it speaks of.", required=True, key=True, choices=CONTEXT_NOTE_NAMES),
+    Column("specimen", "id", "Specimen axis of the results that get the note.", required=True, key=True, refers="specimen"),
+    Column("below", "decimal", "The other result is below this number."),
+    Column("unit", "ucum", "Unit of the number."),
+    Column("flags", "words", "Interpretation codes of the result itself, separated by blanks; empty: any."),
+    Column("other_specimen", "id", "Specimen axis of the other result.", refers="specimen"),
+    Column("other_flags", "words", "Interpretation codes of the other result, separated by blanks."),
+    Column("text", "text", "The note.", required=True),
+    _STATUS,
+)
+
+ISS_STAGES = _kind(
+    "iss_stages",
+    "pack",
+    "One stage of the International Staging System and its cut-offs. The stage without cut-offs is the one of all other results.",
+    Column("stage", "choice", "Stage.", required=True, key=True, choices=("I", "II", "III")),
+    Column("code_system", "text", "URI of the code system of the stage.", required=True),
+    Column("code", "code", "Code of the stage.", required=True),
+    Column("display", "text", "Name of the stage.", required=True),
+    Column("marker_from", "decimal", "Smallest value of the marker."),
+    Column("marker_below", "decimal", "First value of the marker that is no longer included."),
+    Column("marker_unit", "ucum", "Unit of the marker."),
+    Column("albumin_from", "decimal", "Smallest albumin."),
+    Column("albumin_unit", "ucum", "Unit of albumin."),
+    _STATUS,
+)
+
+ISS_CONTEXT = _kind(
+    "iss_context",
+    "pack",
+    "Results that a site declares to be from before treatment. In a site only; without a row nothing is staged.",
+    *_sender(key=True),
+    Column("order_code", "code", "Code of the order (OBR-4, DiagnosticReport.code); empty: every order of the sender.", key=True),
+    Column("treatment", "choice", "What is known about treatment.", required=True, choices=("before-treatment",)),
+    _STATUS,
+)
+
 TESTS = _kind(
     "tests",
     "pack",
@@ -401,11 +491,17 @@ TESTS = _kind(
     Column("unit", "text", "OBX-6.1.", key=True),
     Column("value", "text", "OBX-5.", key=True),
     Column("range", "text", "OBX-7.", key=True),
-    Column("expected_loinc", "loinc", "LOINC code; empty: none."),
-    Column("expected_value", "text", "Value in the canonical unit."),
-    Column("expected_unit", "ucum", "Canonical unit."),
-    Column("expected_interpretation", "code", "Interpretation code."),
-    Column("expected_issue", "code", "Slug of an issue that must be reported."),
+    Column("laboratory", "text", "OBX-23.1.", key=True),
+    Column("range_laboratory", "id", "As if the sender's row named this `range_laboratory`.", key=True, refers="laboratory"),
+    Column("method", "text", "OBX-17.2.", key=True),
+    Column("sex", "choice", "Administrative gender.", key=True, choices=("male", "female", "other")),
+    Column("age", "age", "Age at collection: a whole number and a, mo, wk or d, e.g. `45 a`.", key=True),
+    Column("expected_loinc", "loinc", "LOINC code; empty: none may come out."),
+    Column("expected_value", "text", "Value, digit by digit, with its comparator; empty: not compared."),
+    Column("expected_unit", "ucum", "UCUM unit of the value; empty: not compared."),
+    Column("expected_interpretation", "code", "Interpretation code; empty: none may come out."),
+    Column("expected_range", "id", "Id of the row of `ranges.csv` that is added; empty: none may be."),
+    Column("expected_issue", "code", "Slug of an issue that must be reported; empty: no error and no warning may be."),
 )
 
 FILE_KINDS: tuple[FileKind, ...] = (
@@ -428,6 +524,12 @@ FILE_KINDS: tuple[FileKind, ...] = (
     RANGES,
     WINDOWS,
     EXCLUSIONS,
+    CRITICAL,
+    VARIATION,
+    CONTEXT_CODES,
+    CONTEXT_NOTES,
+    ISS_STAGES,
+    ISS_CONTEXT,
     TESTS,
 )
 COMMON_FILES: dict[str, FileKind] = {kind.name: kind for kind in FILE_KINDS if kind.place == "common" and kind is not CODE_MAP}

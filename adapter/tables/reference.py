@@ -38,6 +38,7 @@ _CELLS = {
     "decimal": "decimal",
     "yes-no": "yes, no",
     "date": "YYYY-MM-DD",
+    "age": "number and unit",
     "words": "words",
 }
 

@@ -207,6 +207,85 @@ class ExclusionRow(NamedTuple):
     reason: str
 
 
+class CriticalRow(NamedTuple):
+    """One pair of critical limits (`<pack>/critical.csv`, sites only)."""
+
+    id: str
+    laboratory: str
+    loinc: str
+    specimen: str
+    low: Decimal | None
+    high: Decimal | None
+    unit: str
+    status: str
+
+
+class VariationRow(NamedTuple):
+    """Variation of one test at one laboratory (`<pack>/variation.csv`, sites only)."""
+
+    id: str
+    laboratory: str
+    loinc: str
+    specimen: str
+    cv_analytical: Decimal
+    cv_individual: Decimal
+    z: Decimal
+    status: str
+
+
+class ContextCodeRow(NamedTuple):
+    """One code that a context judgement looks for (`<pack>/context_codes.csv`)."""
+
+    id: str
+    role: str
+    code_system: str
+    code: str
+    display: str
+    status: str
+
+
+class ContextNoteRow(NamedTuple):
+    """One note and what gives reason for it (`<pack>/context_notes.csv`)."""
+
+    id: str
+    note: str
+    specimen: str
+    below: Decimal | None
+    unit: str
+    flags: frozenset[str]
+    other_specimen: str
+    other_flags: frozenset[str]
+    text: str
+    status: str
+
+
+class IssStageRow(NamedTuple):
+    """One stage and its cut-offs (`<pack>/iss_stages.csv`)."""
+
+    id: str
+    stage: str
+    code_system: str
+    code: str
+    display: str
+    marker_from: Decimal | None
+    marker_below: Decimal | None
+    marker_unit: str
+    albumin_from: Decimal | None
+    albumin_unit: str
+    status: str
+
+
+class IssContextRow(NamedTuple):
+    """Results from before treatment (`<pack>/iss_context.csv`, sites only)."""
+
+    id: str
+    sender_application: str
+    sender_facility: str
+    order_code: str
+    treatment: str
+    status: str
+
+
 class ExampleRow(NamedTuple):
     """One example of a result and what must come of it (`<pack>/tests.csv`)."""
 
@@ -220,10 +299,16 @@ class ExampleRow(NamedTuple):
     unit: str
     value: str
     range: str
+    laboratory: str
+    range_laboratory: str
+    method: str
+    sex: str
+    age: str
     expected_loinc: str
     expected_value: str
     expected_unit: str
     expected_interpretation: str
+    expected_range: str
     expected_issue: str
 
 
