@@ -37,6 +37,8 @@ class Settings:
         IANA zone for times without offset, for senders whose row names none. Empty: none.
     validate : {"structure", "full", "off"}
         How the output is checked before it leaves.
+    check_v2 : bool
+        Whether hl7apy checks the structure of incoming v2; see `adapter/hl7v2/structure_check.py`.
     limit : int
         Largest message, in bytes.
     mappings : tuple of Path
@@ -48,5 +50,6 @@ class Settings:
     only: tuple[str, ...] = ()
     timezone: str = ""
     validate: Validation = "structure"
+    check_v2: bool = False
     limit: int = MESSAGE_LIMIT
     mappings: tuple[Path, ...] = ()

@@ -272,6 +272,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "Ask the sender for OBX-21 or distinct OBX-4.",
         "0",
     ),
+    (
+        "v2-structure",
+        "warning",
+        "The message does not keep to the structure of its HL7 version, as hl7apy reads it (--check-v2); the conversion is the same.",
+        "Tell the sender, if the fault matters to you.",
+        "100",
+    ),
     # -- values --------------------------------------------------------------------------------------------------------
     (
         "value-not-a-number",
@@ -533,6 +540,20 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "information",
         "No flag was sent; one was computed from the reference range and marked.",
         "Nothing to do.",
+        "0",
+    ),
+    (
+        "flags-of-one-category",
+        "warning",
+        "Several flags were sent of which a result may carry one (such as H and N); all of them stay.",
+        "Ask the laboratory which one is right.",
+        "0",
+    ),
+    (
+        "critical-value",
+        "warning",
+        "The value reaches a critical limit of the site's table (critical.csv).",
+        "Follow the site's procedure for critical values.",
         "0",
     ),
     ("flag-not-mapped", "information", "The flag is not in table 0078; it was kept as sent.", "Check the flag.", "103"),

@@ -102,6 +102,10 @@ class Pipeline:
             return Outcome("unselected", data)
         conversion = self._converter.convert(message, data)
         issues = conversion.issues
+        if self.settings.check_v2:
+            from adapter.hl7v2.structure_check import structure_issues
+
+            issues += structure_issues(message)
         for context in conversion.observations:
             issues += self._enricher.enrich(context)
         form = self.settings.to or "transaction"

@@ -47,6 +47,9 @@ def convert(
         str, typer.Option("--timezone", help="Zone of times without offset, such as Europe/Berlin.", metavar="ZONE")
     ] = "",
     validate: Annotated[str, typer.Option("--validate", help="Check of the output: structure, full or off.")] = "structure",
+    check_v2: Annotated[
+        bool, typer.Option("--check-v2", help="Report what hl7apy finds wrong with the structure of v2 messages (slow).")
+    ] = False,
     issues: Annotated[
         Path | None, typer.Option("--issues", help="Write every issue to this file as NDJSON.", metavar="FILE")
     ] = None,
@@ -70,7 +73,7 @@ def convert(
     """Convert HL7 v2 result messages and FHIR Observations to enriched FHIR R4, standard input to standard output."""
     from adapter.cli.filter import FilterOptions, run_filter, settings_from
 
-    settings = settings_from(to, units, only or [], timezone, validate, limit, mappings or [])
+    settings = settings_from(to, units, only or [], timezone, validate, check_v2, limit, mappings or [])
     options = FilterOptions(
         files=tuple(files or ()),
         source=source,

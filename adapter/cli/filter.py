@@ -61,7 +61,7 @@ class _InputError(Exception):
 
 
 def settings_from(
-    to: str, units: str, only: list[str], timezone: str, validate: str, limit: int, mappings: list[Path]
+    to: str, units: str, only: list[str], timezone: str, validate: str, check_v2: bool, limit: int, mappings: list[Path]
 ) -> Settings:
     """Check the flags and make the settings; a wrong one ends the program with status 2 before anything is read."""
     _choice("--to", to, ("", *OUTPUT_FORMS))
@@ -80,6 +80,7 @@ def settings_from(
         only=tuple(only),
         timezone=timezone,
         validate=cast("Validation", validate),
+        check_v2=check_v2,
         limit=limit,
         mappings=tuple(mappings),
     )
