@@ -9,11 +9,10 @@ from adapter.enrich.value import factor
 from adapter.tables.index import Tables
 
 NORMAL, LOW, HIGH = "N", "L", "H"
-"""Codes of v3-ObservationInterpretation that a value and its range can give. Critical codes would need critical limits."""
+"""Codes of v3-ObservationInterpretation that a value and its range can give. Critical codes need critical limits."""
 
-
-#: Products of a measured number (at most 40 digits) and a part of a unit factor are exact with so many digits.
-_EXACT = Context(prec=400)
+EXACT = Context(prec=400)
+"""Products of a measured number (at most 40 digits) and a part of a unit factor are exact with so many digits."""
 
 
 class Bound(NamedTuple):
@@ -39,8 +38,8 @@ def compare(tables: Tables, value: Decimal, unit: str, bound: Bound) -> int | No
     found = factor(tables, unit, bound.unit)
     if found is None:
         return None
-    mine = _EXACT.multiply(value, Decimal(found.numerator))
-    theirs = _EXACT.multiply(bound.value, Decimal(found.denominator))
+    mine = EXACT.multiply(value, Decimal(found.numerator))
+    theirs = EXACT.multiply(bound.value, Decimal(found.denominator))
     return (mine > theirs) - (mine < theirs)
 
 

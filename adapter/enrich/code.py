@@ -10,8 +10,8 @@ from adapter.enrich.mark import mark
 from adapter.enrich.result import Result, Specimen
 from adapter.fhir.canonical import LOINC
 from adapter.fhir.context import ObservationContext
-from adapter.tables.check_rows import fold
 from adapter.tables.index import Tables
+from adapter.tables.lookups import resolve_specimen
 from adapter.tables.resolve import CodeQuery, Coding, Resolution
 
 # A collection is written as 07:00 to 07:00 or as 07:00 to 06:59.
@@ -32,20 +32,14 @@ def specimen_of(tables: Tables, context: ObservationContext) -> Specimen:
     Returns
     -------
     Specimen
-        Empty where nothing fits. A collection period of 24 hours gives the timing where the type gives none.
+        Empty where nothing fits; with the slug of an issue where two codes contradict each other. A collection period of
+        24 hours gives the timing where the type gives none.
     """
     specimen = context.specimen or {}
     concept = specimen.get("type", {})
-    for coding in concept.get("coding", ()):
-        code = coding.get("code", "")
-        row = tables.specimens.get((tables.system_key(coding.get("system", "")), code)) or tables.specimens.get(("", code))
-        if row is not None:
-            return Specimen(row.specimen, row.timing or _timing(specimen))
-    for text in _words(concept, context.observation.get("specimen", {})):
-        row = tables.specimen_texts.get(fold(text))
-        if row is not None:
-            return Specimen(row.specimen, row.timing or _timing(specimen))
-    return Specimen("", _timing(specimen))
+    codes = [(coding.get("system", ""), coding["code"]) for coding in concept.get("coding", ()) if "code" in coding]
+    found = resolve_specimen(tables, codes, _words(concept, context.observation.get("specimen", {})))
+    return Specimen(found.specimen, found.timing or _timing(specimen), found.slug)
 
 
 def query_of(result: Result, unit: str) -> CodeQuery:

@@ -5,17 +5,38 @@ A computed code never stands beside a sent one of its category, and never beside
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from adapter.enrich.mark import is_marked, mark
 from adapter.enrich.result import Result
 from adapter.fhir.canonical import INTERPRETATION, INTERPRETATION_SYSTEMS
+from adapter.tables.index import Tables
+
+_ORIGINS = {
+    "interpretation-computed": "computed from value and reference range",
+    "interpretation-critical": "computed from value and critical limit",
+}
 
 #: A result that is not there yet, or was taken back, is not judged.
 UNJUDGED_STATUSES = frozenset({"registered", "cancelled", "entered-in-error"})
 
 
-def add_interpretation(result: Result, code: str, row: str) -> None:
+def check_sent_flags(result: Result) -> None:
+    """Report several sent flags of one category, of which a result may carry one; all of them stay."""
+    sent = [concept for concept in result.element.get("interpretation", ()) if not is_marked(concept)]
+    if len(sent) < 2:
+        return
+    known = result.tables.interpretation_categories
+    counted = Counter(
+        category for concept in sent for category in {known[code].category for code in sent_codes(concept) if code in known}
+    )
+    for category, count in counted.items():
+        if count > 1:
+            result.report("flags-of-one-category", "interpretation", f"{count} flags of the category {category}")
+
+
+def add_interpretation(result: Result, code: str, row: str, rule: str = "interpretation-computed") -> None:
     """Add the computed code, or compare it with what was sent.
 
     Parameters
@@ -25,7 +46,9 @@ def add_interpretation(result: Result, code: str, row: str) -> None:
     code : str
         Code of v3-ObservationInterpretation that value and range give.
     row : str
-        Id of the table row of the range; empty for a range that was sent.
+        Id of the table row of the range or of the critical limit; empty for a range that was sent.
+    rule : str
+        One of `mark.RULES`.
     """
     tables, sent = result.tables, result.element.get("interpretation", [])
     if result.of_whole("interpretation") or any(is_marked(concept) for concept in sent):
@@ -40,11 +63,11 @@ def add_interpretation(result: Result, code: str, row: str) -> None:
         for one in known:
             agreement = tables.flag_agreement.get((one, code))
             if agreement is not None and agreement.verdict == "conflict":
-                detail = f"sent {one}, value and reference range give {code} ({agreement.id})"
+                detail = f"sent {one}, computed {code} ({agreement.id})"
                 result.report("flag-conflict", "interpretation", detail)
     if free:
-        result.element["interpretation"] = [*sent, _computed(result, code, row)]
-        result.changed("interpretation", "interpretation-computed", row)
+        result.element["interpretation"] = [*sent, _computed(result, code, row, rule)]
+        result.changed("interpretation", rule, row)
         result.report("flag-computed", "interpretation", f"{code} ({row or 'range as sent'})")
 
 
@@ -57,11 +80,15 @@ def sent_codes(concept: dict[str, Any]) -> list[str]:
     ]
 
 
-def _computed(result: Result, code: str, row: str) -> dict[str, Any]:
-    known = result.tables.vocabulary.get("0078", {}).get(code)
-    display = known.display if known else code
+def _computed(result: Result, code: str, row: str, rule: str) -> dict[str, Any]:
     return {
-        "extension": [mark("interpretation-computed", row, result.tables.version)],
-        "coding": [{"system": INTERPRETATION, "code": code, "display": display}],
-        "text": f"{display} (computed from value and reference range)",
+        "extension": [mark(rule, row, result.tables.version)],
+        **flag(result.tables, code, _ORIGINS[rule]),
     }
+
+
+def flag(tables: Tables, code: str, origin: str) -> dict[str, Any]:
+    """Make the CodeableConcept of an interpretation code; its text says where it comes from."""
+    known = tables.vocabulary.get("0078", {}).get(code)
+    display = known.display if known else code
+    return {"coding": [{"system": INTERPRETATION, "code": code, "display": display}], "text": f"{display} ({origin})"}

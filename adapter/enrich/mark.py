@@ -21,6 +21,7 @@ RULES: dict[str, str] = {
     "range-converted": "The bounds were converted together with the value; the text names the unit as sent.",
     "range-from-table": "No reference range was sent; this is the laboratory's range of the table.",
     "interpretation-computed": "No flag was sent; this one follows from the value and the reference range.",
+    "interpretation-critical": "The value reaches a critical limit of the site's table.",
     "value-absent": "The result has no value, and no reason was sent.",
 }
 """Every rule of this room and what it says."""

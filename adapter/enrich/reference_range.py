@@ -56,9 +56,10 @@ def read_bounds(result: Result, element: Mapping[str, Any], quantity: Mapping[st
 def parse_with_units(text: str, quantity: Mapping[str, Any]) -> ParsedRange | None:
     """Read a range text, knowing the units in which its value was or is written."""
     for known in (quantity, *translations(quantity)):
-        parsed = parse_range(text, unit_text(known))
-        if parsed is not None:
-            return parsed
+        for unit in dict.fromkeys((unit_text(known), known.get("code", ""))):
+            parsed = parse_range(text, unit)
+            if parsed is not None:
+                return parsed
     return None
 
 
@@ -113,7 +114,7 @@ def follow(
     new = dict(element)
     text = element.get("text", "")
     if text and unit != new_unit and (parsed := parse_with_units(text, quantity)) is not None and not parsed.unit:
-        new["text"] = f"{text.rstrip()} {unit_text(quantity) or unit}"
+        new["text"] = f"{text.rstrip()} {_sent_unit(result.tables, quantity, unit)}"
     inclusive = bounds.low_inclusive and bounds.high_inclusive
     shown = new_unit if unit != new_unit else unit_text(quantity) or new_unit
     for name, bound in (("low", bounds.low), ("high", bounds.high)):
@@ -142,12 +143,18 @@ def _written(result: Result, sent: dict[str, Any], value_unit: str, new_unit: st
 def _of_text(result: Result, parsed: ParsedRange, quantity: Mapping[str, Any], unit: str) -> Bounds | None:
     own_unit = unit
     if parsed.unit and parsed.unit != unit_text(quantity):
-        own_unit = resolve_unit(result.tables, parsed.unit).ucum
+        own_unit = resolve_unit(result.tables, parsed.unit, UCUM if parsed.unit == quantity.get("code") else "").ucum
     if not own_unit or factor(result.tables, own_unit, unit) is None:
         return None
     low = None if parsed.low is None else Bound(parsed.low, own_unit)
     high = None if parsed.high is None else Bound(parsed.high, own_unit)
     return Bounds(low, high, parsed.low_inclusive, parsed.high_inclusive)
+
+
+def _sent_unit(tables: Tables, quantity: Mapping[str, Any], unit: str) -> str:
+    """Give the unit as people read it where it means the unit; a name beside the code (`microgram` for ug/L) does not."""
+    text = unit_text(quantity)
+    return text if text and resolve_unit(tables, text).ucum == unit else unit
 
 
 def _of_quantities(result: Result, element: Mapping[str, Any], unit: str) -> Bounds | None:

@@ -37,10 +37,11 @@ class Change(NamedTuple):
 
 
 class Specimen(NamedTuple):
-    """What the tables know about the specimen; empty where they do not."""
+    """What the tables know about the specimen; empty where they do not. `slug`: issue, where its codes contradict each other."""
 
     axis: str = ""
     timing: str = ""
+    slug: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +94,8 @@ class Result:
         if place.startswith("OBX"):
             place = f"{place}-{_OBX_FIELDS[part]}"
         else:
-            name = "valueQuantity.unit" if part == "unit" else "valueQuantity" if part == "value" else part
+            value = next((key for key in self.element if key.startswith("value")), "valueQuantity")
+            name = f"{value}.unit" if part == "unit" else value if part == "value" else part
             place = f"{place}.{self.path}{name}" if place else f"{self.path}{name}"
         self.issues.append(Issue(slug, place, detail, value))
 

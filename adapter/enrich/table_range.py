@@ -6,17 +6,17 @@ A range applies to results of its laboratory only, found exactly by identifier o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from adapter.enrich.age import in_band, span
 from adapter.enrich.bounds import Bound, Bounds
+from adapter.enrich.laboratory import laboratory_of
 from adapter.enrich.mark import mark
 from adapter.enrich.result import Result
 from adapter.enrich.value import factor
 from adapter.fhir.canonical import UCUM
 from adapter.tables.check_rows import fold
-from adapter.tables.lookups import Step, resolve_laboratory
+from adapter.tables.lookups import Step
 from adapter.tables.rows import RangeRow
 
 
@@ -46,7 +46,7 @@ def find_range(result: Result, decided_by: str, unit: str) -> TableRange | None:
     """
     assert result.loinc is not None
     assert result.pack is not None
-    laboratory, steps = _laboratory(result)
+    laboratory, steps = laboratory_of(result)
     sender = result.tables.sender(result.context.sender_application, result.context.sender_facility)
     chosen = sender.range_laboratory if sender is not None else ""
     for key, any_row in ((laboratory, False), (chosen, True)):
@@ -111,33 +111,6 @@ def _words(row: RangeRow) -> str:
     if row.high is not None:
         parts.append(f"{'<=' if row.high_inclusive else '<'}{row.high} {row.unit}")
     return " and ".join(parts)
-
-
-def _laboratory(result: Result) -> tuple[str, tuple[Step, ...]]:
-    """Key of the performing laboratory; empty where it is unknown, or where two laboratories performed the test."""
-    context, tables = result.context, result.tables
-    steps: tuple[Step, ...] = ()
-    found = set()
-    for organization in context.organizations:
-        identifiers = [(item.get("system", ""), item.get("value", "")) for item in organization.get("identifier", ())]
-        names = [name for name in (organization.get("name", ""), *organization.get("alias", ())) if name]
-        resolution = resolve_laboratory(tables, identifiers, names)
-        steps += resolution.steps
-        found.add(resolution.laboratory)
-    if not context.organizations:
-        resolution = resolve_laboratory(
-            tables, (), _performers(context.observation), context.sender_application, context.sender_facility
-        )
-        return resolution.laboratory, resolution.steps
-    return (found.pop() if len(found) == 1 else ""), steps
-
-
-def _performers(observation: dict[str, Any]) -> Iterable[str]:
-    """Names of performing organisations of which only the reference was sent."""
-    for reference in observation.get("performer", ()):
-        kind = reference.get("type") or reference.get("reference", "").split("/")[0]
-        if kind == "Organization" and reference.get("display"):
-            yield reference["display"]
 
 
 def _fits(result: Result, row: RangeRow, decided_by: str) -> bool:

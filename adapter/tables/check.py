@@ -12,6 +12,7 @@ from adapter.tables.check_cells import check_cells, is_decimal
 from adapter.tables.check_rows import (
     check_code_rows,
     check_conversions,
+    check_critical,
     check_ids,
     check_keys,
     check_loinc_rows,
@@ -126,6 +127,8 @@ def _by_kind(sheet: Sheet, sheets: dict[str, Sheet], ucum: Ucum) -> Iterator[Fau
         case "windows":
             yield from check_windows(sheet)
             yield from check_properties(sheet, {row.property for row in loinc_rows(sheets).values()})
+        case "critical":
+            yield from check_critical(sheet, loinc_rows(sheets), ucum)
         case "conversions":
             yield from check_conversions(sheet, ucum)
         case "laboratories":

@@ -8,9 +8,9 @@ from decimal import Decimal
 from itertools import chain, combinations
 from typing import TypeVar
 
-from adapter.tables.columns import CODES, LOINC, PROPERTIES, RANGES, SENDERS, WINDOWS
+from adapter.tables.columns import CODES, CRITICAL, LOINC, PROPERTIES, RANGES, SENDERS, WINDOWS
 from adapter.tables.layers import Fault, Origin, Sheet
-from adapter.tables.rows import LocalCodeRow, LoincRow, RangeRow, SenderRow, WindowRow, typed
+from adapter.tables.rows import CriticalRow, LocalCodeRow, LoincRow, RangeRow, SenderRow, WindowRow, typed
 from adapter.tables.ucum import Ucum
 
 DAYS = {"a": Decimal("365.25"), "mo": Decimal("30.4375"), "wk": Decimal(7), "d": Decimal(1)}
@@ -163,6 +163,18 @@ def check_ranges(sheet: Sheet, loinc_rows: dict[str, LoincRow], windows: Sequenc
                 what = f"the band overlaps the one of row {one.id!r} at {first.file}:{first.line}."
                 fix = "Let ages (age_high is not included) or dates end before the next begin."
                 yield Fault("overlap", *second, "age_low, age_high, valid_from, valid_to", what, fix)
+
+
+def check_critical(sheet: Sheet, loinc_rows: dict[str, LoincRow], ucum: Ucum) -> Iterator[Fault]:
+    """`critical.csv`: limits in order, in a unit of the LOINC code."""
+    for row, origin in zip(typed(CriticalRow, CRITICAL, sheet.rows), sheet.origins, strict=True):
+        if row.low is not None and row.high is not None and row.low >= row.high:
+            what = f"every result is critical between {row.high} and {row.low}."
+            yield Fault("low-above-high", *origin, "low", what, "Exchange or correct the limits.")
+        loinc = loinc_rows.get(row.loinc)
+        if loinc is not None and ucum.valid(row.unit) and ucum.factor(row.unit, loinc.canonical_unit) is None:
+            what = f"{row.unit!r} does not convert to {loinc.canonical_unit!r}, the unit of {loinc.loinc}."
+            yield Fault("unit-dimension", *origin, "unit", what, "Correct the unit or the LOINC code.")
 
 
 def check_conversions(sheet: Sheet, ucum: Ucum) -> Iterator[Fault]:

@@ -420,7 +420,7 @@ VARIATION = _kind(
     "Variation of one test at one laboratory, for the change against an earlier result. In a site only: no numbers are shipped.",
     Column("laboratory", "id", "Laboratory; empty: every laboratory of the site.", key=True, refers="laboratory"),
     Column("loinc", "loinc", "LOINC code.", required=True, key=True, refers="loinc"),
-    Column("specimen", "id", "Specimen axis of the results; only these are compared.", required=True, key=True, refers="specimen"),
+    Column("specimen", "id", "Specimen axis; only its results are compared.", required=True, key=True, refers="specimen"),
     Column("cv_analytical", "decimal", "Analytical coefficient of variation in percent.", required=True),
     Column("cv_individual", "decimal", "Biological variation within a person in percent.", required=True),
     Column("z", "decimal", "Standard normal deviate of the chosen probability, e.g. 1.96.", required=True),

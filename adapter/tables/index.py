@@ -16,11 +16,16 @@ from adapter.tables.layers import Layers, Override, Sheet, content_hash
 from adapter.tables.rows import (
     AnalyteRow,
     CodeRow,
+    ContextCodeRow,
+    ContextNoteRow,
     ConversionRow,
+    CriticalRow,
     ExampleRow,
     ExclusionRow,
     FlagAgreementRow,
     InterpretationCategoryRow,
+    IssContextRow,
+    IssStageRow,
     LaboratoryRow,
     LocalCodeRow,
     LoincRow,
@@ -29,6 +34,7 @@ from adapter.tables.rows import (
     SenderRow,
     SpecimenRow,
     UnitRow,
+    VariationRow,
     WindowRow,
     typed,
 )
@@ -65,6 +71,18 @@ class Pack:
         Plausible magnitudes.
     exclusions : tuple of ExclusionRow
         What looks like the pack and is not.
+    critical : mapping of str to tuple of CriticalRow
+        Critical limits of the site by LOINC code.
+    variation : mapping of str to tuple of VariationRow
+        Variation of the site's tests by LOINC code.
+    context_codes : mapping of str to tuple of ContextCodeRow
+        Codes that context judgements look for, by role.
+    context_notes : tuple of ContextNoteRow
+        Notes that other results give reason for.
+    iss_stages : tuple of IssStageRow
+        Stages of the International Staging System.
+    iss_context : tuple of IssContextRow
+        Results that the site declares to be from before treatment.
     examples : tuple of ExampleRow
         Examples with the expected outcome.
     """
@@ -77,6 +95,12 @@ class Pack:
     ranges: Mapping[tuple[str, str], tuple[RangeRow, ...]]
     windows: tuple[WindowRow, ...]
     exclusions: tuple[ExclusionRow, ...]
+    critical: Mapping[str, tuple[CriticalRow, ...]]
+    variation: Mapping[str, tuple[VariationRow, ...]]
+    context_codes: Mapping[str, tuple[ContextCodeRow, ...]]
+    context_notes: tuple[ContextNoteRow, ...]
+    iss_stages: tuple[IssStageRow, ...]
+    iss_context: tuple[IssContextRow, ...]
     examples: tuple[ExampleRow, ...]
 
     def window(self, loinc: LoincRow, specimen: str = "") -> WindowRow | None:
@@ -303,6 +327,12 @@ def _pack(sheets: Mapping[str, Sheet], name: str) -> Pack:
         ranges=_grouped(((row.laboratory, row.loinc), row) for row in rows("ranges", RangeRow)),
         windows=tuple(rows("windows", WindowRow)),
         exclusions=tuple(rows("exclusions", ExclusionRow)),
+        critical=_grouped((row.loinc, row) for row in rows("critical", CriticalRow)),
+        variation=_grouped((row.loinc, row) for row in rows("variation", VariationRow)),
+        context_codes=_grouped((row.role, row) for row in rows("context_codes", ContextCodeRow)),
+        context_notes=tuple(rows("context_notes", ContextNoteRow)),
+        iss_stages=tuple(rows("iss_stages", IssStageRow)),
+        iss_context=tuple(rows("iss_context", IssContextRow)),
         examples=tuple(rows("tests", ExampleRow)),
     )
 

@@ -1,0 +1,201 @@
+"""The way of an amount: `valueQuantity`, or the two ends of a `valueRange`.
+
+The bounds of its reference range are read (or the laboratory's range is taken from the table), value and ranges go into the
+canonical unit together or not at all, and the amount is judged by its critical limits and by its range. An amount with two ends
+is judged only where both ends get the same flag; an open end counts as `>=` or `<=`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from adapter.enrich.bounds import Bounds, judge
+from adapter.enrich.critical import find_critical, judge_critical
+from adapter.enrich.interpretation import UNJUDGED_STATUSES, add_interpretation
+from adapter.enrich.reference_range import follow, plausible, read_bounds, within_window
+from adapter.enrich.result import Result
+from adapter.enrich.table_range import bounds_of, element_of, find_range
+from adapter.enrich.value import converted, factor, normalised, number_of, replaced, unit_text, with_translation
+from adapter.tables.index import Tables
+from adapter.tables.lookups import UnitResolution
+from adapter.tables.resolve import Resolution
+
+
+class End(NamedTuple):
+    """One end of an amount: its number and comparator, as they are judged."""
+
+    value: Decimal
+    comparator: str
+
+
+def ends_of(element: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give the quantities of an amount: `valueQuantity`, or `low` and `high` of `valueRange`; none for another value."""
+    if "valueQuantity" in element:
+        return [element["valueQuantity"]]
+    value = element.get("valueRange", {})
+    return [value[name] for name in ("low", "high") if name in value]
+
+
+def enrich_amount(result: Result, resolution: Resolution, unit: UnitResolution) -> None:
+    """Convert and judge an amount whose LOINC code is known.
+
+    Parameters
+    ----------
+    result : Result
+        The result.
+    resolution : Resolution
+        How its code was found; the row may say the method.
+    unit : UnitResolution
+        Unit of its quantities.
+    """
+    quantities = ends_of(result.element)
+    sent = quantities[0]
+    if unit.slug:
+        result.report(unit.slug, "unit", value=unit_text(sent))
+        return
+    if unit.doubtful:
+        result.report("table-row-doubtful", "unit", unit.row)
+    ends = _numbers(result, quantities)
+    if ends is None:
+        return
+    bounds, row = _with_range(result, resolution, unit, sent)
+    if not all(within_window(result, end.value, unit.ucum, end.comparator) for end in ends):
+        result.report("value-implausible", "value")
+    elif result.context.observation.get("status") not in UNJUDGED_STATUSES:
+        _judge(result, ends, unit.ucum, bounds, row)
+
+
+def decided(codes: Sequence[str | None]) -> str | None:
+    """Give the code that all ends have in common; None where they differ."""
+    return codes[0] if len(set(codes)) == 1 else None
+
+
+def _numbers(result: Result, quantities: Sequence[Mapping[str, Any]]) -> list[End] | None:
+    """Give the ends of the amount; None, with an issue, where one of them is no number to compute with."""
+    ends = []
+    open_end = ""
+    if "valueRange" in result.element and len(quantities) == 1:
+        open_end = ">=" if "low" in result.element["valueRange"] else "<="
+    for quantity in quantities:
+        value = number_of(quantity)
+        if value is None:
+            if quantity.get("value") is not None:
+                result.report("value-implausible", "value", "a number beyond every measurement")
+            return None
+        ends.append(End(value, open_end or quantity.get("comparator", "")))
+    return ends
+
+
+def _judge(result: Result, ends: Sequence[End], unit: str, bounds: Bounds | None, row: str) -> None:
+    if "extension" in result.element.get("valueRange", {}):
+        # a comparator before a range has no place in FHIR; what it means is not certain
+        return
+    tables = result.tables
+    limit = find_critical(result)
+    if limit is not None:
+        critical = decided([judge_critical(tables, end.value, unit, end.comparator, limit) for end in ends])
+        if critical is not None:
+            result.report("critical-value", "value", f"{critical} ({limit.id})")
+            add_interpretation(result, critical, limit.id, "interpretation-critical")
+            return
+    if bounds is not None:
+        code = decided([judge(tables, end.value, unit, end.comparator, bounds) for end in ends])
+        if code is not None:
+            add_interpretation(result, code, row)
+
+
+def _with_range(
+    result: Result, resolution: Resolution, unit: UnitResolution, sent: Mapping[str, Any]
+) -> tuple[Bounds | None, str]:
+    """Move amount and ranges; give the bounds that judge it, in the units as sent, and the table row they come from."""
+    ranges = result.element.get("referenceRange", [])
+    inherits = not ranges and result.of_whole("referenceRange")
+    readable = not inherits
+    bounds: Bounds | None = None
+    row = ""
+    if ranges:
+        read = [_usable_bounds(result, element, sent, unit.ucum) for element in ranges]
+        readable = None not in read
+        bounds = read[0] if len(ranges) == 1 and _is_normal_range(ranges[0]) else None
+        row = _row_of_mark(ranges[0])
+    new_unit = _move(result, unit, readable)
+    if ranges and readable:
+        moved = [
+            follow(result, element, found, sent, unit.ucum, new_unit)
+            for element, found in zip(ranges, read, strict=True)
+            if found is not None
+        ]
+        # assigned in any case: the order of children is the same then, however the range came in
+        result.element["referenceRange"] = moved
+        if moved != ranges:
+            result.changed("referenceRange", "range-converted" if new_unit != unit.ucum else "range-bounds")
+    elif not ranges and not inherits and (found := find_range(result, resolution.row, new_unit)) is not None:
+        row, bounds = found.row.id, bounds_of(found.row)
+        shown = unit_text(ends_of(result.element)[0])
+        result.element["referenceRange"] = [element_of(result, found.row, new_unit, shown)]
+        result.changed("referenceRange", "range-from-table", row, found.steps)
+        result.report("range-from-table", "referenceRange", row)
+        if found.row.status == "doubtful":
+            result.report("table-row-doubtful", "referenceRange", row)
+    return bounds, row
+
+
+def _usable_bounds(result: Result, element: dict[str, Any], sent: Mapping[str, Any], unit: str) -> Bounds | None:
+    """Bounds of a sent range; None, with an issue, where they cannot be used."""
+    bounds = read_bounds(result, element, sent, unit)
+    if bounds is None:
+        result.report("range-unreadable", "referenceRange")
+    elif not plausible(result, bounds):
+        result.report("range-implausible", "referenceRange")
+        return None
+    return bounds
+
+
+def _move(result: Result, unit: UnitResolution, together: bool) -> str:
+    """Write the quantities and their translations; give the UCUM unit in which the amount leaves."""
+    assert result.loinc is not None
+    target, tables, element = result.loinc.canonical_unit, result.tables, result.element
+    same = unit.ucum == target
+    convertible = not same and factor(tables, unit.ucum, target) is not None
+    if not same and not convertible:
+        result.report("unit-not-convertible", "unit", f"{unit.ucum} to {target or 'nothing'}")
+    moves = convertible and together and result.settings.units == "canonical"
+    name = "valueQuantity" if "valueQuantity" in element else "valueRange"
+    if name == "valueQuantity":
+        new = _moved(tables, element[name], unit.ucum, target, moves, convertible)
+    else:
+        ends = {end: element[name][end] for end in ("low", "high") if end in element[name]}
+        new = {
+            **element[name],
+            **{end: _moved(tables, sent, unit.ucum, target, moves, convertible) for end, sent in ends.items()},
+        }
+    if new != element[name]:
+        rule = "unit-normalised" if unit_text(ends_of(element)[0]) else "unit-of-sender"
+        if convertible:
+            rule = "value-canonical" if moves else "value-translation"
+        element[name] = new
+        result.changed(name, rule, unit.row, unit.steps)
+    return target if moves else unit.ucum
+
+
+def _moved(tables: Tables, quantity: dict[str, Any], unit: str, target: str, moves: bool, convertible: bool) -> dict[str, Any]:
+    if moves:
+        return replaced(quantity, converted(tables, quantity, unit, target))
+    new = normalised(quantity, unit)
+    return with_translation(new, converted(tables, quantity, unit, target)) if convertible else new
+
+
+def _is_normal_range(element: dict[str, Any]) -> bool:
+    """Whether a range says what is normal for this patient: not one of several populations, and no therapeutic range."""
+    if "appliesTo" in element or "age" in element:
+        return False
+    kind = element.get("type")
+    return kind is None or any(coding.get("code") == "normal" for coding in kind.get("coding", ()))
+
+
+def _row_of_mark(element: dict[str, Any]) -> str:
+    """Id of the table row of a range that was added before; empty for one that was sent."""
+    parts = [part for extension in element.get("extension", ()) for part in extension.get("extension", ())]
+    return next((part.get("valueString", "") for part in parts if part.get("url") == "row"), "")
