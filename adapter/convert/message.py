@@ -16,6 +16,8 @@ from adapter.convert import encounter, header, observation, order, patient, spec
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
+from adapter.convert.order_context import OrderContext
+from adapter.convert.parents import link_parents
 from adapter.convert.rules import Plan, Rule, compile_rules
 from adapter.convert.senders import sender_names
 from adapter.fhir.bundle import Entry
@@ -151,11 +153,14 @@ def _build_patient_result(assembly: Assembly, plans: dict[str, Plan], result: Pa
     if not result.orders and assembly.patient is not None:
         for segment in assembly.visit_segments:
             keep_source(assembly.patient, segment.name, segment.text)
-    for one in result.orders:
-        _build_order(assembly, plans, one)
+    if result.observations:
+        observation.build_patient_observations(assembly, plans, result.observations)
+    link_parents(assembly, [_build_order(assembly, plans, one) for one in result.orders])
 
 
-def _build_order(assembly: Assembly, plans: dict[str, Plan], one: Order) -> None:
+def _build_order(assembly: Assembly, plans: dict[str, Plan], one: Order) -> OrderContext:
     if one.request is None:
         assembly.report("missing-order", one.observations[0].segment if one.observations else None)
-    observation.build_observations(assembly, plans, order.build_order(assembly, plans, one))
+    context = order.build_order(assembly, plans, one)
+    observation.build_observations(assembly, plans, context)
+    return context

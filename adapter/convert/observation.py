@@ -31,10 +31,10 @@ from adapter.convert.order_identity import pair_key
 from adapter.convert.performers import add_participant
 from adapter.convert.rules import Plan, apply_rules
 from adapter.fhir.context import ObservationContext
-from adapter.hl7v2.grouping import Result
+from adapter.hl7v2.grouping import Order, Result
 from adapter.hl7v2.message import Segment, valued
 
-__all__ = ["RULES", "build_observations"]
+__all__ = ["RULES", "build_observations", "build_patient_observations"]
 
 FURTHER_SPECIMEN = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.specimen"
 
@@ -105,6 +105,28 @@ def build_observations(assembly: Assembly, plans: dict[str, Plan], context: Orde
             build_observation(assembly, plans, result, context, surroundings, focus)
 
 
+def build_patient_observations(assembly: Assembly, plans: dict[str, Plan], results: Sequence[Result]) -> None:
+    """Build the results about the patient that belong to no order (PATIENT_OBSERVATION, HL7 v2.7 and later); no report has them.
+
+    Parameters
+    ----------
+    assembly : Assembly
+        The message being converted; takes the Observations and their contexts for enrichment.
+    plans : dict of str to Plan
+        Compiled rules.
+    results : sequence of Result
+        OBX with their NTE and PRT.
+    """
+    header = assembly.message.header
+    surroundings = Surroundings([], None, _ambiguous(assembly, results))
+    for result in results:
+        # without its time, the weight of today would be written over that of yesterday
+        moment = result.segment[14]
+        when = (moment,) if valued(moment) else ("message", header[10], header[7])
+        key = ("patient", assembly.sender_key, *when)
+        build_observation(assembly, plans, result, OrderContext(Order(), {}, key), surroundings)
+
+
 def build_observation(
     assembly: Assembly,
     plans: dict[str, Plan],
@@ -151,6 +173,7 @@ def build_observation(
     specimen = _complete(assembly, segment, observation, context, surroundings, focus)
     key, policy = _identity(assembly, segment, observation["status"], context, surroundings)
     reference = assembly.add(observation, key, policy)
+    context.observations.append((reference, observation, segment))
     assembly.observations.append(
         ObservationContext(
             observation,

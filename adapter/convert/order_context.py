@@ -27,6 +27,8 @@ class OrderContext:
         What `specimen.build_specimens` made.
     organizations : list of dict
         Organizations that perform the whole report, for results that name none.
+    observations : list of (reference, resource, OBX segment)
+        The results that `observation.build_observations` made.
     """
 
     order: Order
@@ -35,3 +37,4 @@ class OrderContext:
     service_request: dict[str, Any] | None = None
     specimens: list[tuple[dict[str, str], dict[str, Any], Segment | None]] = field(default_factory=list)
     organizations: list[dict[str, Any]] = field(default_factory=list)
+    observations: list[tuple[dict[str, str], dict[str, Any], Segment]] = field(default_factory=list)

@@ -148,7 +148,7 @@ def _parent(number: int) -> Builder:
             if any(one.get("identifier") == identifier for one in parents):
                 continue
             parent: dict[str, Any] = {"type": "ServiceRequest", "identifier": identifier}
-            url = _order_with(assembly, identifier)
+            url = order_with(assembly, identifier)
             if url:
                 parent["reference"] = url
             if all(valued(one) for one in part.split("^")[:2]) and "^" in part:
@@ -158,7 +158,7 @@ def _parent(number: int) -> Builder:
     return build
 
 
-def _order_with(assembly: Assembly, identifier: dict[str, Any]) -> str:
+def order_with(assembly: Assembly, identifier: dict[str, Any]) -> str:
     """Find the one ServiceRequest in the message that has this number."""
     found = [
         url

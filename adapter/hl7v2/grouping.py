@@ -46,10 +46,11 @@ class Order:
 
 @dataclass(slots=True)
 class PatientResult:
-    """A PID (or none), what belongs to the patient (PD1, NK1, NTE, ...), the visit (PV1, PV2, ...) and the orders."""
+    """A PID (or none), what belongs to the patient (PD1, NK1, NTE, OBX of no order), the visit (PV1, PV2, ...), the orders."""
 
     patient: Segment | None = None
     patient_segments: list[Segment] = field(default_factory=list)
+    observations: list[Result] = field(default_factory=list)
     visit: list[Segment] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
 
@@ -69,6 +70,8 @@ _PATIENT_SEGMENTS = frozenset({"PD1", "NK1", "ARV", "GT1", "IN1", "IN2", "IN3", 
 _VISIT_SEGMENTS = frozenset({"PV1", "PV2"})
 #: Segments about a specimen, right after it.
 _SPECIMEN_SEGMENTS = frozenset({"SAC", "SID", "NTE", "PRT"})
+#: Versions whose ORU_R01 has observations of the patient before the first order.
+_WITH_PATIENT_OBSERVATIONS = frozenset({"2.7", "2.7.1", "2.8", "2.8.1", "2.8.2", "2.9", "2.9.1"})
 _ORDER_STARTS = frozenset({"ORC", "OBR", "OBX", "SPM"})
 
 
@@ -88,7 +91,20 @@ def group(message: Message) -> Grouped:
     walk = _Walk(message.segments)
     for index in range(1, len(message.segments)):
         walk.take(index)
+    if message.version in _WITH_PATIENT_OBSERVATIONS:
+        for result in walk.grouped.patient_results:
+            _part_patient_observations(result)
     return walk.grouped
+
+
+def _part_patient_observations(result: PatientResult) -> None:
+    """Take OBX that stand before the first of several orders as observations of the patient (PATIENT_OBSERVATION)."""
+    first = result.orders[0] if len(result.orders) > 1 else None
+    if first is None or first.request is not None or first.common_order is not None or first.specimens:
+        return
+    result.observations = first.observations
+    result.patient_segments += [*first.others, *first.timing]
+    del result.orders[0]
 
 
 class _Walk:
@@ -123,7 +139,7 @@ class _Walk:
             self._current_patient().visit.append(segment)
             self.in_visit = True
         else:
-            self._take_other(segment)
+            self._take_other(segment, self.segments[index - 1])
 
     def _current_patient(self) -> PatientResult:
         if self.patient is None:
@@ -179,7 +195,7 @@ class _Walk:
 
     def _take_request(self, segment: Segment) -> None:
         order = self.order
-        if order is None or order.request is not None or order.observations or order.specimens:
+        if order is None or order.request is not None or order.specimens or (order.observations and not _has_document(order)):
             self._start_order()
         order = self._current_order()
         order.request = segment
@@ -217,14 +233,14 @@ class _Walk:
         else:
             self.grouped.header.append(segment)
 
-    def _take_other(self, segment: Segment) -> None:
+    def _take_other(self, segment: Segment, previous: Segment) -> None:
         name = segment.name
         if name in _MESSAGE_SEGMENTS:
             self.grouped.header.append(segment)
         elif self.order is not None:
             last = self.last
             of_specimen = isinstance(last, SpecimenGroup) and name in _SPECIMEN_SEGMENTS
-            if last is not None and (of_specimen or (isinstance(last, Result) and name.startswith("Z"))):
+            if last is not None and (of_specimen or (name[0] == "Z" and isinstance(last, Result) and _ends_with(last, previous))):
                 last.others.append(segment)
             elif name in ("TQ1", "TQ2"):
                 self.order.timing.append(segment)
@@ -234,6 +250,16 @@ class _Walk:
             self._current_patient().patient_segments.append(segment)
         else:
             self.grouped.header.append(segment)
+
+
+def _ends_with(result: Result, segment: Segment) -> bool:
+    """Tell whether a segment is one of a result."""
+    return segment is result.segment or any(segment is one for one in (*result.notes, *result.participants, *result.others))
+
+
+def _has_document(order: Order) -> bool:
+    """Tell whether an ORC is followed by a document (OBX, TXA), which since v2.8 stands before its OBR (ORDER_DOCUMENT)."""
+    return order.common_order is not None and any(segment.name == "TXA" for segment in order.others)
 
 
 def _same_order(one: Segment, other: Segment) -> bool:

@@ -189,3 +189,8 @@ NAMES = [
 def test_every_segment_stands_in_exactly_one_place(names: list[str]) -> None:
     message = read_message(("MSH|^~\\&|X\r" + "\r".join(f"{name}|{index}" for index, name in enumerate(names))).encode())
     assert Counter(map(id, all_segments(group(message)))) == Counter(map(id, message.segments[1:]))
+
+
+def test_a_local_segment_right_behind_a_result_belongs_to_it() -> None:
+    [order] = orders("PID|1", "OBR|1", "OBX|1", "NTE|1", "ZBX|1", "ZBX|2")
+    assert texts(order.observations[0].others) == ["ZBX|1", "ZBX|2"]

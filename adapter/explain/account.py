@@ -1,0 +1,163 @@
+"""The account of a message: each valued component is mapped, kept verbatim, dropped for a written reason, or lost.
+
+A component is carried when the output is another one without it. One that makes no difference may still be carried: the message
+may say the same twice (the order number in ORC-2 and OBR-2); then the others of the same text are taken away first, and the
+component must make a difference to what remains. And it may say what the output says without it, too (the type ISO of an OID, the
+name of a table beside its code); then another text in its place must make the output say something else.
+
+What is not carried must be on the list of allowed drops: a field by its rules (`Rule(drop=...)`), a component by a row of
+`drops.csv`. Everything else is a loss.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from adapter.convert.message import all_rules
+from adapter.convert.rules import Rule
+from adapter.explain.components import Component, altered, components_of, variant
+from adapter.explain.outputs import Difference, Output, Workbench, compare
+from adapter.hl7v2.message import Message
+
+Kind = Literal["mapped", "verbatim", "dropped", "lost"]
+KINDS: tuple[Kind, ...] = ("mapped", "verbatim", "dropped", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What became of one component.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+    kind : {"mapped", "verbatim", "dropped", "lost"}
+        What became of it.
+    reason : str
+        Why it is dropped, or what is known of a loss.
+    """
+
+    component: Component
+    kind: Kind
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Account:
+    """All postings of a message, in the order of the message."""
+
+    postings: list[Posting] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[Kind, int]:
+        """Number of components of each kind."""
+        found = Counter(posting.kind for posting in self.postings)
+        return {kind: found[kind] for kind in KINDS}
+
+    def of_kind(self, kind: Kind) -> list[Posting]:
+        """Postings of one kind."""
+        return [posting for posting in self.postings if posting.kind == kind]
+
+
+@cache
+def rules_by_field() -> dict[str, tuple[Rule, ...]]:
+    """Give the rules of the mapping by the field that they read: `OBX-17`."""
+    found: dict[str, tuple[Rule, ...]] = defaultdict(tuple)
+    for rules in all_rules().values():
+        for rule in rules:
+            found[rule.source] += (rule,)
+    return dict(found)
+
+
+@cache
+def allowed_drops() -> dict[str, str]:
+    """Give the reasons of `drops.csv` by component: `OBX-5.3`."""
+    text = (files("adapter.explain") / "drops.csv").read_text(encoding="utf-8")
+    return {row["component"]: row["reason"] for row in csv.DictReader(text.splitlines())}
+
+
+def account_of(message: Message, source: bytes, workbench: Workbench) -> Account | None:
+    """Draw up the account of a message.
+
+    Parameters
+    ----------
+    message : Message
+        The message as read.
+    source : bytes
+        The message as it came.
+    workbench : Workbench
+        Converts the message and its variants: once for each component.
+
+    Returns
+    -------
+    Account or None
+        None when the message is not converted.
+    """
+    output = workbench.convert(message, source)
+    if output is None:
+        return None
+    every = components_of(message)
+    return Account([_posting(one, every, output, message, source, workbench) for one in every])
+
+
+def _posting(
+    one: Component, every: Sequence[Component], output: Output, message: Message, source: bytes, workbench: Workbench
+) -> Posting:
+    found = compare(output, workbench.convert(variant(message, [(one, "")]), source))
+    if not found:
+        found = _beside_others(one, every, message, source, workbench)
+    if not found:
+        found = _instead_of_another(one, output, message, source, workbench)
+    if found:
+        return Posting(one, "verbatim" if all(difference.verbatim for difference in found) else "mapped")
+    reason = reason_of_drop(one)
+    if reason:
+        return Posting(one, "dropped", reason)
+    rules = rules_by_field().get(one.field)
+    return Posting(one, "lost", "it makes no difference to the output" if rules else "no rule reads this field")
+
+
+def _beside_others(
+    one: Component, every: Sequence[Component], message: Message, source: bytes, workbench: Workbench
+) -> list[Difference]:
+    """Compare with and without the component in a message that says its text nowhere else."""
+    others = [(other, "") for other in every if other.text == one.text and other is not one]
+    if not others:
+        return []
+    alone = workbench.convert(variant(message, others), source)
+    if alone is None:
+        return []
+    return compare(alone, workbench.convert(variant(message, [*others, (one, "")]), source))
+
+
+def _instead_of_another(
+    one: Component, output: Output, message: Message, source: bytes, workbench: Workbench
+) -> list[Difference]:
+    """Compare with another text in its place; one that is merely kept as sent says nothing about what stood there."""
+    found = compare(output, workbench.convert(variant(message, [(one, altered(one.text))]), source))
+    return [] if all(difference.verbatim for difference in found) else found
+
+
+def reason_of_drop(component: Component) -> str:
+    """Give the written reason why a component need not be in the output; empty when there is none.
+
+    Parameters
+    ----------
+    component : Component
+        The component.
+
+    Returns
+    -------
+    str
+        Reason of the field's rule, if all its rules drop it, or of `drops.csv`.
+    """
+    rules = rules_by_field().get(component.field, ())
+    if rules and all(rule.drop for rule in rules):
+        return rules[0].drop
+    return allowed_drops().get(f"{component.field}.{component.path}" if component.path else component.field, "")
