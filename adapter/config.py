@@ -39,6 +39,8 @@ class Settings:
         How the output is checked before it leaves.
     check_v2 : bool
         Whether hl7apy checks the structure of incoming v2; see `adapter/hl7v2/structure_check.py`.
+    attach_source : bool
+        Whether the message as it came is part of its output (v2 only).
     limit : int
         Largest message, in bytes.
     mappings : tuple of Path
@@ -51,5 +53,6 @@ class Settings:
     timezone: str = ""
     validate: Validation = "structure"
     check_v2: bool = False
+    attach_source: bool = False
     limit: int = MESSAGE_LIMIT
     mappings: tuple[Path, ...] = ()

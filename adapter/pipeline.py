@@ -88,8 +88,12 @@ class Pipeline:
         except Exception as failure:
             return Outcome("rejected", raw.data, issues=[_internal_error(failure)])
 
+    def read(self, data: bytes) -> Message:
+        """Read a v2 message with the charset of its sender's row, if it has one; raises `Rejected`."""
+        return read_message(data, self._charset(data) if self._charsets else "")
+
     def _v2(self, data: bytes) -> Outcome:
-        message = read_message(data, self._charset(data) if self._charsets else "")
+        message = self.read(data)
         kind, event = message.message_type
         if not kind:
             if len(message.segments) == 1:

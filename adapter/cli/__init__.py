@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from adapter import __version__
+from adapter.cli.audit import audit
 from adapter.cli.convert import convert
+from adapter.cli.explain import explain
 from adapter.cli.tables_work import app as tables_app
 
 app = typer.Typer(
@@ -23,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(convert)
+app.command()(explain)
+app.command()(audit)
 app.add_typer(tables_app, name="tables")
 
 

@@ -50,6 +50,9 @@ def convert(
     check_v2: Annotated[
         bool, typer.Option("--check-v2", help="Report what hl7apy finds wrong with the structure of v2 messages (slow).")
     ] = False,
+    attach_source: Annotated[
+        bool, typer.Option("--attach-source", help="Add the v2 message itself to its output. This is patient data.")
+    ] = False,
     issues: Annotated[
         Path | None, typer.Option("--issues", help="Write every issue to this file as NDJSON.", metavar="FILE")
     ] = None,
@@ -73,7 +76,17 @@ def convert(
     """Convert HL7 v2 result messages and FHIR Observations to enriched FHIR R4, standard input to standard output."""
     from adapter.cli.filter import FilterOptions, run_filter, settings_from
 
-    settings = settings_from(to, units, only or [], timezone, validate, check_v2, limit, mappings or [])
+    settings = settings_from(
+        to=to,
+        units=units,
+        only=only or (),
+        timezone=timezone,
+        validate=validate,
+        check_v2=check_v2,
+        attach_source=attach_source,
+        limit=limit,
+        mappings=mappings or (),
+    )
     options = FilterOptions(
         files=tuple(files or ()),
         source=source,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, Literal, cast
 import orjson
 import typer
 
-from adapter.config import OUTPUT_FORMS, UNITS, VALIDATIONS, OutputForm, Settings, Units, Validation
+from adapter.config import MESSAGE_LIMIT, OUTPUT_FORMS, UNITS, VALIDATIONS, OutputForm, Settings, Units, Validation
 from adapter.fhir.json import dumps, loads
 from adapter.hl7v2.framing import RawMessage
 from adapter.intake import Intake
@@ -61,7 +61,16 @@ class _InputError(Exception):
 
 
 def settings_from(
-    to: str, units: str, only: list[str], timezone: str, validate: str, check_v2: bool, limit: int, mappings: list[Path]
+    *,
+    to: str = "",
+    units: str = "canonical",
+    only: Sequence[str] = (),
+    timezone: str = "",
+    validate: str = "structure",
+    check_v2: bool = False,
+    attach_source: bool = False,
+    limit: int = MESSAGE_LIMIT,
+    mappings: Sequence[Path] = (),
 ) -> Settings:
     """Check the flags and make the settings; a wrong one ends the program with status 2 before anything is read."""
     _choice("--to", to, ("", *OUTPUT_FORMS))
@@ -81,6 +90,7 @@ def settings_from(
         timezone=timezone,
         validate=cast("Validation", validate),
         check_v2=check_v2,
+        attach_source=attach_source,
         limit=limit,
         mappings=tuple(mappings),
     )
@@ -238,13 +248,15 @@ class _Sink:
             self.tally.issues[issue.slug] += 1
             severity = issue.severity
             if self.issue_file is not None:
-                row = {
+                row: dict[str, object] = {
                     "message": self.number,
                     "severity": severity,
                     "slug": issue.slug,
                     "place": issue.place,
                     "detail": issue.detail,
                 }
+                if issue.facts:
+                    row["facts"] = dict(issue.facts)
                 if self.options.show_phi and issue.value:
                     row["value"] = issue.value
                 self.issue_file.write(orjson.dumps(row) + b"\n")

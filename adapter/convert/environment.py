@@ -56,7 +56,7 @@ class Memo(dict[str, tuple[Any, tuple[Fault, ...]]]):
 
     def __missing__(self, text: str) -> tuple[Any, tuple[Fault, ...]]:
         found = self.environment.run(self.function, text)
-        if len(text) <= MEMO_TEXT_LENGTH:
+        if len(text) <= MEMO_TEXT_LENGTH and self.environment.remembers:
             if len(self) >= MEMO_ENTRIES:
                 self.clear()
             self[text] = found
@@ -78,12 +78,15 @@ class Environment:
     default_offset : str
         Offset of MSH-7 as FHIR writes it (`-05:00`), or empty. It serves times without offset when the sender's row
         names no zone (HL7 v2.5.1 chapter 2, 2.A.22: the offset of MSH-7 is the default for the whole message).
+    remembers : bool
+        Whether memos keep anything; without, every look-up in the tables happens each time, so that it can be counted.
     """
 
     tables: Tables
     sender: SenderRow | None = None
     zone: ZoneInfo | None = None
     default_offset: str = ""
+    remembers: bool = True
     faults: list[Fault] = field(default_factory=list)
     _memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from adapter.config import Settings
 from adapter.convert import encounter, header, observation, order, patient, specimen
 from adapter.convert.assembly import Assembly
+from adapter.convert.attached_source import attach_source
 from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
 from adapter.convert.order_context import OrderContext
@@ -117,6 +118,8 @@ class Converter:
             assembly.report("no-result")
         digest = hashlib.sha256(source).hexdigest()
         envelope = header.build_header(assembly, plans, grouped.header, digest, message=self.settings.to == "message")
+        if self.settings.attach_source:
+            attach_source(assembly, source, digest)
         return Conversion(assembly.entries, assembly.observations, envelope, message.issues + assembly.issues)
 
     def _surrounding(
