@@ -55,12 +55,15 @@ class Issue:
         What is particular to this case, without patient data (table codes, unit spellings, row ids).
     value : str
         The text as the sender wrote it. May be patient data.
+    facts : tuple of (str, str)
+        What a table row that would end the issue needs: names of columns and cells, without patient data.
     """
 
     slug: str
     place: str = ""
     detail: str = ""
     value: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
 
     @property
     def kind(self) -> IssueKind:

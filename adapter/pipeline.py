@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from adapter.config import OutputForm, Settings
 from adapter.convert.message import Converter
+from adapter.convert.senders import hd_names, sender_names
 from adapter.enrich.enricher import Enricher
 from adapter.fhir.bundle import bundle, entries_of, ndjson
 from adapter.fhir.json import dumps
@@ -23,6 +24,7 @@ from adapter.hl7v2.framing import RawMessage
 from adapter.hl7v2.message import Message, read_message
 from adapter.issues import Issue, Rejected, reject
 from adapter.tables.index import Tables
+from adapter.tables.missing import with_facts
 
 Fate = Literal["converted", "rejected", "unselected"]
 
@@ -105,13 +107,14 @@ class Pipeline:
         if self.settings.only and not self._selected(message):
             return Outcome("unselected", data)
         conversion = self._converter.convert(message, data)
-        issues = conversion.issues
+        senders = sender_names(message)
+        issues = with_facts(conversion.issues, self.tables, *senders)
         if self.settings.check_v2:
             from adapter.hl7v2.structure_check import structure_issues
 
             issues += structure_issues(message)
         for context in conversion.observations:
-            issues += self._enricher.enrich(context)
+            issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
         form = self.settings.to or "transaction"
         if form == "ndjson":
             resources = ndjson(conversion.entries)
@@ -134,7 +137,8 @@ class Pipeline:
         if self.settings.validate == "full":
             self._validate([found.resource], "fhir-invalid")
         for context in found.observations:
-            issues += self._enricher.enrich(context)
+            senders = context.sender_application, context.sender_facility
+            issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
         resources = [found.resource]
         if self.settings.to is not None:
             resources = _reshape(found.resource, self.settings.to)
@@ -165,8 +169,6 @@ class Pipeline:
 
     def _charset(self, data: bytes) -> str:
         """Charset of the sender's row: MSH-3 and MSH-4 read as Latin-1, before the charset is known."""
-        from adapter.convert.senders import hd_names
-
         line = data[:1024].lstrip(b"\xef\xbb\xbf\x0b\r\n ").split(b"\r")[0].split(b"\n")[0].decode("latin-1")
         fields = line.split(line[3]) if len(line) > 3 else []
         if len(fields) < 4:
