@@ -18,7 +18,7 @@ from adapter.convert.datatypes.verbatim import source_field
 from adapter.convert.environment import Environment
 from adapter.convert.participation import role_of
 from adapter.convert.parties import PARTICIPATION_TYPE, location, practitioner
-from adapter.convert.party import registered_number, with_system
+from adapter.convert.party import registered_cx, with_system
 from adapter.convert.rules import Builder, Plan, Rule, Targets, apply_rules
 from adapter.hl7v2.grouping import PatientResult
 from adapter.hl7v2.message import Segment, valued
@@ -286,9 +286,9 @@ def _add_role(assembly: Assembly, plans: dict[str, Plan], segment: Segment, enco
 def _key(assembly: Assembly, visit: Segment, encounter: dict[str, Any]) -> tuple[tuple[str, ...], int | None]:
     """Give the key: the first registered visit number, else the number or the admission as sent, with patient and sender."""
     identifier = with_system(encounter)
+    known = assembly.environment.memo(registered_cx)
     for text in (visit[19], *visit[50].split("~")):
-        number, _, _, authority = components(text, 4)[:4]
-        registered = registered_number(number, authority, assembly.environment)
+        registered = known[text][0]
         if registered:
             return (assembly.patient_key, *registered), identifier
     number = next(visit[field] for field in (19, 50, 44) if valued(visit[field]))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.identifiers import hd_uri, identifier_cx
+from adapter.convert.datatypes.text import components
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.hl7v2.message import Segment, valued
 
@@ -45,6 +46,12 @@ def registered_number(number: str, authority: str, environment: Environment) -> 
     """Give the key of a number whose authority (HD in ER7) has a universal id; empty for a bare namespace or no number."""
     uri = hd_uri(authority, environment) if number and authority else None
     return (uri, number) if uri is not None else ()
+
+
+def registered_cx(text: str, environment: Environment) -> tuple[str, ...]:
+    """CX -> key of the number, see `registered_number`."""
+    number, _, _, authority = components(text, 4)[:4]
+    return registered_number(number, authority, environment)
 
 
 def with_system(resource: dict[str, Any]) -> int | None:

@@ -24,7 +24,7 @@ from adapter.convert.datatypes.verbatim import keep_source, source_field
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
-from adapter.convert.party import fill, registered_number
+from adapter.convert.party import fill, registered_cx
 from adapter.convert.patient_fields import (
     PATIENT_EXTENSION,
     account_number,
@@ -81,9 +81,12 @@ def _identify(assembly: Assembly, segment: Segment, text: str, targets: Targets)
         value = identifier.get("value")
         if value is None or is_placeholder(value) or registered:
             continue
-        sent = components(part, 5)
-        registered = registered_number(value, sent[3], assembly.environment)
-        key = registered or key or (assembly.sender_key, sent[3], sent[4], value)
+        registered = assembly.environment.memo(registered_cx)[part][0]
+        if registered:
+            key = registered
+        elif not key:
+            sent = components(part, 5)
+            key = (assembly.sender_key, sent[3], sent[4], value)
         if "system" in identifier and (registered or chosen is None):
             chosen = len(patient["identifier"]) - 1
     if not key:
