@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 
 import pytest
 from helpers.commands import convert_command, start
@@ -16,6 +17,10 @@ def test_output_leaves_before_the_input_ends():
     process = start("convert")
     process.stdin.write(FRAMED)
     process.stdin.flush()
+    readable, _, _ = select.select([process.stdout], [], [], 20)
+    if not readable:
+        process.kill()
+        pytest.fail("no output while the input is open: " + process.communicate()[1].decode())
     line = process.stdout.readline()
     assert json.loads(line)["type"] == "transaction"
     process.stdin.write(FRAMED)
