@@ -1,126 +1,49 @@
-"""MSH and SFT -> MessageHeader (message Bundles) or Provenance (all other forms), and what the Bundle itself takes from MSH.
+"""MSH -> MessageHeader (message Bundles) or Provenance (all other forms), and what the Bundle itself takes from MSH.
 
 A MessageHeader belongs to message Bundles only; elsewhere one Provenance says where the resources come from: the digest of
 the source, its control id, the sender, and this program with its version and table set. There is no clock: `recorded` is
 the time of MSH-7, and without a zone it is absent with a reason.
 
-Mapping: HL7 v2-to-FHIR segment maps MSH[MessageHeader], MSH[Bundle], MSH[Provenance-*], SFT[MessageHeader]; ambiguities
-A33 (endpoints), A34 (software), A39 (Provenance), A58 (Bundle.identifier.system).
+Mapping: HL7 v2-to-FHIR segment maps MSH[MessageHeader], MSH[Bundle], MSH[Provenance-*]; ambiguities A34
+(software), A39 (Provenance), A58 (Bundle.identifier.system). Without a MessageHeader, the receiver, the event and the network
+addresses stay on the Provenance as sent.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from adapter import __version__
+from adapter.convert import message_segments
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.codes import coded_in, coding
 from adapter.convert.datatypes.identifiers import hd_uri
-from adapter.convert.datatypes.text import string
+from adapter.convert.datatypes.text import components
 from adapter.convert.datatypes.times import date_time, instant
-from adapter.convert.datatypes.verbatim import keep_source
-from adapter.convert.environment import Environment
+from adapter.convert.datatypes.verbatim import keep_source, source_extension, source_field
+from adapter.convert.message_ends import (
+    UNKNOWN,
+    hd_name,
+    set_destination_address,
+    set_receiving_application,
+    set_receiving_facility,
+    set_receiving_organization,
+    set_source,
+    set_source_address,
+)
 from adapter.convert.parties import organization, organization_of_authority
-from adapter.convert.rules import Plan, Primitive, Rule, Targets, apply_rules
+from adapter.convert.party import add_to
+from adapter.convert.rules import Builder, Plan, Primitive, Rule, Targets, apply_rules
 from adapter.fhir.canonical import CANONICAL_BASE
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.message import Segment, valued
 
-DATA_ABSENT_REASON = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 PARTICIPANT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 V2_ACTIVITY = "http://hl7.org/fhir/uv/v2mappings/CodeSystem/provenance-activity-type-v2-to-fhir"
 #: System of the identifier that holds the SHA-256 of a source message.
 DIGEST_SYSTEM = CANONICAL_BASE + "/identifier/sha256"
-
-UNKNOWN = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
-
-
-def endpoint(text: str, environment: Environment) -> str | None:
-    """HD -> url of an endpoint: OID, UUID, URI and DNS name as URI; anything else gives None (A33).
-
-    Parameters
-    ----------
-    text : str
-        The field in ER7.
-    environment : Environment
-        Surroundings.
-
-    Returns
-    -------
-    str or None
-        A URL, or None when the HD names no universal id.
-    """
-    parts = text.split("^")
-    if len(parts) > 2 and parts[2].upper() == "DNS" and valued(parts[1]):
-        return "urn:dns:" + parts[1]
-    return hd_uri(text, environment) if len(parts) > 1 else None
-
-
-def _name(text: str) -> str:
-    parts = text.split("^")
-    return unescape(parts[0]) if valued(parts[0]) else ""
-
-
-def _put_endpoint(assembly: Assembly, segment: Segment, number: int, text: str, holder: dict[str, Any]) -> None:
-    url = assembly.value(endpoint, segment, number, text)
-    if url is None:
-        holder["_endpoint"] = UNKNOWN
-    else:
-        holder["endpoint"] = url
-
-
-def _source(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    source: dict[str, Any] = targets["MessageHeader"]["source"]
-    name = _name(text)
-    if name:
-        source["name"] = name
-    parts = text.split("^")
-    if len(parts) > 1 and valued(parts[1]):
-        source["software"] = unescape(parts[1])
-    if not valued(segment[24]):
-        source.pop("_endpoint", None)
-        _put_endpoint(assembly, segment, 3, text, source)
-
-
-def _source_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    source: dict[str, Any] = targets["MessageHeader"]["source"]
-    source.pop("_endpoint", None)
-    _put_endpoint(assembly, segment, 24, text, source)
-
-
-def _destination(targets: Targets) -> dict[str, Any]:
-    found: list[dict[str, Any]] = targets["MessageHeader"].setdefault("destination", [{"_endpoint": UNKNOWN}])
-    return found[0]
-
-
-def _receiving_application(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    destination = _destination(targets)
-    name = _name(text)
-    if name:
-        destination["name"] = name
-    if not valued(segment[25]):
-        destination.pop("_endpoint", None)
-        _put_endpoint(assembly, segment, 5, text, destination)
-
-
-def _destination_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    destination = _destination(targets)
-    destination.pop("_endpoint", None)
-    _put_endpoint(assembly, segment, 25, text, destination)
-
-
-def _receiving_facility(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    if not valued(segment[23]):
-        reference = organization_of_authority(assembly, segment, 6, text)
-        if reference is not None:
-            _destination(targets)["receiver"] = reference
-
-
-def _receiving_organization(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    reference = organization(assembly, segment, 23, text)
-    if reference is not None:
-        _destination(targets)["receiver"] = reference
 
 
 def _sending_facility(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
@@ -151,12 +74,14 @@ def _transmitter(assembly: Assembly, segment: Segment, text: str, targets: Targe
     if "MessageHeader" in targets:
         return
     who: dict[str, Any] = {}
-    name = _name(text)
+    name = hd_name(text)
     if name:
         who["display"] = name
     uri = hd_uri(text, assembly.environment) if "^" in text else None
     if uri is not None:
         who["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
+    elif "^" in text:
+        who["extension"] = [source_extension("MSH-3", text)]
     if who:
         provenance = targets["Provenance"]
         # R4's participant types have no transmitter (R5's have): the text says it
@@ -214,14 +139,20 @@ def _timestamp(assembly: Assembly, segment: Segment, text: str, targets: Targets
         provenance["occurredDateTime"] = found
 
 
+def _labels(targets: Targets) -> list[dict[str, Any]]:
+    """Give the security labels of the MessageHeader, else of the Provenance, to be filled."""
+    holder = targets.get("MessageHeader") or targets["Provenance"]
+    labels: list[dict[str, Any]] = holder.setdefault("meta", {}).setdefault("security", [])
+    return labels
+
+
 def _security(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    label = {"display": unescape(text)}
-    targets["MessageHeader"].setdefault("meta", {}).setdefault("security", []).append(label)
+    _labels(targets).append({"display": unescape(text)})
 
 
 def _security_coding(number: int) -> Any:
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        security = targets["MessageHeader"].setdefault("meta", {}).setdefault("security", [])
+        security = _labels(targets)
         for part in text.split("~"):
             found = assembly.value(coding, segment, number, part) if valued(part) else None
             if found is not None:
@@ -236,11 +167,39 @@ def _continuation(assembly: Assembly, segment: Segment, text: str, targets: Targ
     keep_source(targets["Provenance"], "MSH-14", text)
 
 
-def _continued(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    """DSC: this message stops where another one goes on."""
-    assembly.report("message-continued", segment, 1)
-    keep_source(targets["Provenance"], "DSC", segment.text)
+def _country(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """MSH-17 -> country of the sending facility; without one it stays as sent."""
+    facility = organization_of_authority(assembly, segment, 4, segment[4])
+    if facility is not None:
+        add_to(assembly, facility, "address", [{"country": unescape(text)}])
+    else:
+        keep_source(targets["Provenance"], "MSH-17", text)
 
+
+def _language(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """MSH-19 -> language of the MessageHeader, when it is a language tag and nothing else is said."""
+    code = components(text, 1)[0]
+    if "MessageHeader" in targets and _LANGUAGE.fullmatch(code):
+        targets["MessageHeader"]["language"] = code
+        if code == text:
+            return
+    keep_source(targets["Provenance"], "MSH-19", text)
+
+
+def _without_header(number: int) -> Builder:
+    """Make the builder that keeps on the Provenance what only a MessageHeader has a place for."""
+
+    def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+        if "MessageHeader" not in targets:
+            keep_source(targets["Provenance"], f"MSH-{number}", text)
+
+    return build
+
+
+#: Fields that MessageHeader alone has a place for: receiver, event, network addresses.
+_OF_HEADER = (5, 6, 9, 23, 24, 25)
+#: A tag of BCP 47: language, maybe script and region.
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 
 _ENCODING = "says how the message is encoded; the output has its own encoding"
 _PROTOCOL = "belongs to the acknowledgement between sender and receiver, not to the result"
@@ -248,13 +207,13 @@ _PROTOCOL = "belongs to the acknowledgement between sender and receiver, not to 
 MSH_RULES: tuple[Rule, ...] = (
     Rule("MSH-1", drop=_ENCODING),
     Rule("MSH-2", drop=_ENCODING),
-    Rule("MSH-3", "MessageHeader.source", build=_source, repeats="whole", note="A33 A34"),
+    Rule("MSH-3", "MessageHeader.source", build=set_source, repeats="whole", note="A33 A34"),
     Rule("MSH-3", "Provenance.agent[]", build=_transmitter, repeats="whole", note="A39"),
     Rule("MSH-4", "Provenance.agent[]", build=_sending_facility, repeats="whole", note="MSH[MessageHeader] sender; A39"),
-    Rule("MSH-5", "MessageHeader.destination[]", build=_receiving_application, repeats="whole", note="A33"),
-    Rule("MSH-6", "MessageHeader.destination[].receiver", build=_receiving_facility, repeats="whole"),
+    Rule("MSH-5", "MessageHeader.destination[]", build=set_receiving_application, repeats="whole", note="A33"),
+    Rule("MSH-6", "MessageHeader.destination[].receiver", build=set_receiving_facility, repeats="whole"),
     Rule("MSH-7", "Bundle.timestamp", build=_timestamp, repeats="whole", note="A25"),
-    Rule("MSH-8", "MessageHeader.meta.security[]", build=_security, repeats="whole"),
+    Rule("MSH-8", "Provenance.meta.security[]", build=_security, repeats="whole"),
     Rule("MSH-9", "MessageHeader.eventCoding", build=_event, repeats="whole"),
     Rule("MSH-10", "Bundle.identifier", build=_control_id, repeats="whole", note="A58"),
     Rule("MSH-11", "Provenance.meta.tag[]", build=_processing_id, repeats="whole"),
@@ -263,69 +222,23 @@ MSH_RULES: tuple[Rule, ...] = (
     Rule("MSH-14", "Provenance.extension[]", build=_continuation, repeats="whole", note="HL7 v2.5.1 chapter 2, 2.10.2"),
     Rule("MSH-15", drop=_PROTOCOL),
     Rule("MSH-16", drop=_PROTOCOL),
-    Rule("MSH-17", drop="country whose rules the encoding follows; no result depends on it"),
+    Rule("MSH-17", "Provenance.agent[]", build=_country, note="MSH[MessageHeader]:23: address of the sending facility"),
     Rule("MSH-18", drop=_ENCODING),
-    Rule("MSH-19", drop="language of the message's texts as a whole; texts keep no language of their own"),
+    Rule("MSH-19", "Provenance.extension[]", build=_language, repeats="whole", note="or MessageHeader.language"),
     Rule("MSH-20", drop=_ENCODING),
-    Rule("MSH-21", drop="profile that the v2 message claims to follow; the FHIR output follows none of them"),
+    Rule("MSH-21", "Provenance.extension[]", source_field("MSH-21"), repeats="whole", note="the extension is unpublished"),
     Rule("MSH-22", "Provenance.agent[]", build=_sending_organization, repeats="whole", note="MSH[MessageHeader] responsible"),
-    Rule("MSH-23", "MessageHeader.destination[].receiver", build=_receiving_organization, repeats="whole"),
-    Rule("MSH-24", "MessageHeader.source.endpoint", build=_source_address, repeats="whole", note="A33"),
-    Rule("MSH-25", "MessageHeader.destination[].endpoint", build=_destination_address, repeats="whole", note="A33"),
-    Rule("MSH-26", "MessageHeader.meta.security[]", build=_security_coding(26), repeats="whole"),
-    Rule("MSH-27", "MessageHeader.meta.security[]", build=_security_coding(27), repeats="whole"),
-    Rule("MSH-28", drop="special access label of the v2 message; MSH-26 and MSH-27 carry the security labels"),
+    Rule("MSH-23", "MessageHeader.destination[].receiver", build=set_receiving_organization, repeats="whole"),
+    Rule("MSH-24", "MessageHeader.source.endpoint", build=set_source_address, repeats="whole", note="A33"),
+    Rule("MSH-25", "MessageHeader.destination[].endpoint", build=set_destination_address, repeats="whole", note="A33"),
+    Rule("MSH-26", "Provenance.meta.security[]", build=_security_coding(26), repeats="whole"),
+    Rule("MSH-27", "Provenance.meta.security[]", build=_security_coding(27), repeats="whole"),
+    Rule("MSH-28", "Provenance.extension[]", source_field("MSH-28"), repeats="whole", note="no element in MessageHeader"),
+    *(Rule(f"MSH-{number}", "Provenance.extension[]", build=_without_header(number), repeats="whole") for number in _OF_HEADER),
 )
 
 
-def _vendor(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    name = _name(text)
-    if name:
-        targets["Device"]["manufacturer"] = name
-
-
-def _software_version(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    version = unescape(text)
-    targets["Device"].setdefault("version", []).append({"value": version})
-    if "MessageHeader" in targets:
-        targets["MessageHeader"]["source"].setdefault("version", version)
-
-
-def _software_name(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    name = unescape(text)
-    targets["Device"]["deviceName"] = [{"name": name, "type": "manufacturer-name"}]
-    if "MessageHeader" in targets:
-        source = targets["MessageHeader"]["source"]
-        if segment.number == 1:
-            source["software"] = name
-
-
-def _software_information(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    targets["Device"].setdefault("note", []).append({"text": unescape(text)})
-
-
-SFT_RULES: tuple[Rule, ...] = (
-    Rule("SFT-1", "Device.manufacturer", build=_vendor, repeats="whole"),
-    Rule("SFT-2", "Device.version[]", build=_software_version, repeats="whole"),
-    Rule("SFT-3", "Device.deviceName[]", build=_software_name, repeats="whole", note="A34"),
-    Rule("SFT-4", "Device.modelNumber", value=string),
-    Rule("SFT-5", "Device.note[]", build=_software_information, repeats="whole"),
-    Rule("SFT-6", "Device.version[].extension(installDate)", drop="installation date of the sender's software"),
-)
-
-_CREDENTIAL = "proves who sent the message to the receiver of the message; a credential must not be passed on"
-
-UAC_RULES: tuple[Rule, ...] = (
-    Rule("UAC-1", drop=_CREDENTIAL),
-    Rule("UAC-2", drop=_CREDENTIAL),
-)
-
-DSC_RULES: tuple[Rule, ...] = (
-    Rule("DSC-1", "Provenance.extension[]", build=_continued, repeats="whole", note="HL7 v2.5.1 chapter 2, 2.10.2"),
-    Rule("DSC-2", drop="kept with DSC-1"),
-)
-
-RULES: dict[str, tuple[Rule, ...]] = {"MSH": MSH_RULES, "SFT": SFT_RULES, "UAC": UAC_RULES, "DSC": DSC_RULES}
+RULES: dict[str, tuple[Rule, ...]] = {"MSH": MSH_RULES, **message_segments.RULES}
 
 
 def build_header(
@@ -374,13 +287,7 @@ def build_header(
         assembly.entries.insert(0, assembly.entries.pop())
         provenance["target"] = [reference]
     apply_rules(plans["MSH"], assembly, segment, targets)
-    for other in segments:
-        if other.name == "SFT":
-            _build_software(assembly, plans, other, targets)
-        elif other.name in ("UAC", "DSC"):
-            apply_rules(plans[other.name], assembly, other, targets)
-        else:
-            assembly.keep_segment(other, provenance)
+    message_segments.build_message_segments(assembly, plans, segments, targets)
     if not provenance["target"]:
         chosen = reports or [entry.full_url for entry in assembly.entries if entry.resource["resourceType"] == "Observation"]
         chosen = chosen or [entry.full_url for entry in assembly.entries[:1]]
@@ -401,14 +308,6 @@ def _source_provenance(assembly: Assembly, provenance: dict[str, Any], digest: s
     source["agent"] = senders
     source["activity"] = {"text": "message - " + unescape(assembly.message.segments[0][9])}
     assembly.add(source, (assembly.sender_key, digest, "source"), "put")
-
-
-def _build_software(assembly: Assembly, plans: dict[str, Plan], segment: Segment, targets: dict[str, dict[str, Any]]) -> None:
-    device: dict[str, Any] = {"resourceType": "Device"}
-    apply_rules(plans["SFT"], assembly, segment, {"Device": device, **targets})
-    if len(device) > 1:
-        reference = assembly.share(device, ("SFT", *segment.fields[1:]))
-        targets["Provenance"]["entity"].append({"role": "derivation", "what": reference})
 
 
 def _adapter_device(assembly: Assembly) -> dict[str, str]:
