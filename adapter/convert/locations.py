@@ -14,7 +14,7 @@ from adapter.convert.datatypes.identifiers import authority, hd_uri, identifier_
 from adapter.convert.datatypes.text import components, keep, leaf, promoted
 from adapter.convert.environment import Environment
 from adapter.convert.party import share_filled
-from adapter.hl7v2.message import Segment, valued
+from adapter.hl7v2.message import Segment
 
 PHYSICAL_TYPE = "http://terminology.hl7.org/CodeSystem/location-physical-type"
 
@@ -81,13 +81,13 @@ def location_parts(text: str, environment: Environment) -> tuple[list[tuple[str,
     tuple of (list of (str, dict), str)
         Key part and resource of each level; universal id of the facility, or empty when the sender has to stand in for it.
     """
-    raw = [part if valued(part) else "" for part in text.split("^")]
+    raw = [part if leaf(part) else "" for part in text.split("^")]
     raw += [""] * (11 - len(raw))
     levels: list[tuple[str, dict[str, Any]]] = []
     for number, code, display in LEVELS:
-        if raw[number - 1]:
-            place: dict[str, Any] = {"resourceType": "Location", "identifier": level_identifiers(raw[number - 1], environment)}
-            place["mode"] = "instance"
+        identifiers = level_identifiers(raw[number - 1], environment) if raw[number - 1] else []
+        if identifiers:
+            place: dict[str, Any] = {"resourceType": "Location", "identifier": identifiers, "mode": "instance"}
             if code:
                 place["physicalType"] = {"coding": [{"system": PHYSICAL_TYPE, "code": code, "display": display}]}
             levels.append((f"{number}={raw[number - 1]}", place))
@@ -110,7 +110,8 @@ def location_parts(text: str, environment: Environment) -> tuple[list[tuple[str,
     if raw[10]:
         system, assigner = authority(promoted(raw[10]), environment)
         for _, place in levels:
-            place["identifier"] = [_assigned(one, system, assigner) for one in place.get("identifier", ())]
+            if "identifier" in place:
+                place["identifier"] = [_assigned(one, system, assigner) for one in place["identifier"]]
     facility = hd_uri(promoted(raw[3]), environment) if "&" in raw[3] else None
     return levels, facility or ""
 

@@ -83,6 +83,9 @@ def build_order(assembly: Assembly, plans: dict[str, Plan], order: Order) -> Ord
     reference: dict[str, str] | None = None
     if service_request is not None:
         _set_status(assembly, order, service_request)
+        if "orderDetail" in service_request and "code" not in service_request:
+            # prr-1: details need a code that they detail.
+            service_request["code"] = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
         add_timing(assembly, plans, order, service_request)
         set_requester(assembly, order, service_request)
         reference = _add_request(assembly, order, service_request)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from converted import OBR, OBX, PID, convert, fields, only, resources, slugs, target, url
 
+from adapter.fhir.bundle import bundle
+from adapter.fhir.validation import structure_faults
+
 VISIT = "V100^^^HOSP&2.16.840.1.113883.3.999.9&ISO"
 
 
@@ -68,3 +71,15 @@ def test_report_and_result_belong_to_the_visit() -> None:
     conversion = convert(PID, pv1(), OBR, OBX)
     reference = {"reference": url(conversion, "Encounter")}
     assert all(only(conversion, kind)["encounter"] == reference for kind in ("DiagnosticReport", "Observation", "ServiceRequest"))
+
+
+def test_a_level_of_a_location_with_nothing_but_blanks_is_none() -> None:
+    conversion = convert(PID, pv1(f2="I", f3="WARD^\u00a0^ ^&^^\u00a0^^^\u00a0", f19="V1"), OBR, OBX)
+    assert structure_faults(bundle(conversion.entries, "message")) == []
+    assert [place["identifier"] for place in resources(conversion, "Location")] == [[{"value": "WARD"}]]
+
+
+def test_a_type_of_location_that_table_0305_does_not_have_stays_without_system() -> None:
+    conversion = convert(PID, pv1(f2="I", f3="WARD^1^2^^^BED", f19="V1"), OBR, OBX)
+    assert [place["type"] for place in resources(conversion, "Location") if "type" in place] == [[{"coding": [{"code": "BED"}]}]]
+    assert "code-not-mapped" in slugs(conversion)

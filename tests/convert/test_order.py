@@ -46,6 +46,11 @@ class TestOrderNumbers:
         groups = [(one["type"]["text"], one["value"]) for one in only(conversion, "DiagnosticReport")["identifier"][2:]]
         assert groups == [("Placer group number", "G1"), ("Filler group number", "G2")]
 
+    def test_an_order_detail_without_a_code_has_a_code_that_is_absent_with_a_reason(self) -> None:
+        request = only(convert(PID, orc(), obr(f4="", f46="MORN^in the morning^L")), "ServiceRequest")
+        assert request["orderDetail"][0]["text"] == "in the morning"
+        assert request["code"]["extension"][0]["valueCode"] == "unknown"
+
 
 class TestRequestStatus:
     @pytest.mark.parametrize(

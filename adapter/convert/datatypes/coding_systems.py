@@ -14,7 +14,13 @@ from adapter.fhir.v2_codes import V2_TABLE
 
 OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
 UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-ABSOLUTE_URI = re.compile(r"(https?://|urn:[a-z0-9][a-z0-9-]*:)\S+")
+# FHIR gives urn:oid: and urn:uuid: a form of their own (types `oid` and `uuid`).
+ABSOLUTE_URI = re.compile(
+    r"https?://\S+"
+    r"|urn:oid:[0-2](\.(0|[1-9][0-9]*))+"
+    r"|urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+    r"|urn:(?!oid:|uuid:)[a-z0-9][a-z0-9-]*:\S+"
+)
 _HL7_TABLE = re.compile(r"HL7\d{4}")
 
 

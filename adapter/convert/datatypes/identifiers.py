@@ -20,7 +20,7 @@ from adapter.convert.environment import DatatypeFunction, Environment
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 #: Types of newer editions of table 0203 that R4 does not have, in words.
-GROUP_NUMBERS = {"PGN": "Placer group number", "FGN": "Filler group number"}
+TYPES_IN_WORDS = {"PGN": "Placer group number", "FGN": "Filler group number", "SHIP": "Shipment tracking number"}
 
 Authority = tuple[str | None, dict[str, Any] | None]
 
@@ -203,8 +203,8 @@ def identifier_ei(text: str, environment: Environment) -> dict[str, Any] | None:
 
 def typed(type_code: str) -> dict[str, Any]:
     """Make the CodeableConcept of an identifier type that the mapping gives: of table 0203, or in words where R4 lacks it."""
-    if type_code in GROUP_NUMBERS:
-        return {"text": GROUP_NUMBERS[type_code]}
+    if type_code in TYPES_IN_WORDS:
+        return {"text": TYPES_IN_WORDS[type_code]}
     return {"coding": [{"system": IDENTIFIER_TYPE, "code": type_code}]}
 
 

@@ -162,3 +162,12 @@ def test_hd_uri_reads_fields_and_components(environment):
 
 def test_hd_uri_of_a_namespace_is_none(environment):
     assert hd_uri("LIS", environment) is None
+
+
+@pytest.mark.parametrize("universal", ["urn:oid:1.2.x", "urn:oid:9.1", "urn:uuid:123", "urn:uuid:6F9619FF"])
+def test_a_uri_that_breaks_its_own_scheme_is_no_system(environment, universal):
+    assert hd_uri(f"LAB^{universal}^URI", environment) is None
+
+
+def test_a_uri_of_its_scheme_is_a_system(environment):
+    assert hd_uri("LAB^urn:oid:1.2.3^URI", environment) == "urn:oid:1.2.3"
