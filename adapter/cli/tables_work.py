@@ -12,11 +12,15 @@ from adapter.cli.tables import TABLE_FAULT, Json, Mappings, app, loaded, near_pa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from adapter.replay.table_change import Replayed
+    from adapter.tables.difference import Difference
+    from adapter.tables.index import Tables
     from adapter.tables.worklist import Draft
 
 __all__ = ["app"]
 
 FAILED = 1
+_SHOWN = 10
 
 
 @app.command(epilog="Example:  b2m-adapter tables test --mappings mappings/sites/example")
@@ -40,6 +44,91 @@ def test(mappings: Mappings = None, as_json: Json = False) -> None:
             typer.echo("No pack has a tests.csv: nothing was tested.")
     if failures or not verdict.examples:
         raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example:  b2m-adapter tables diff shipped mappings/sites/example --replay fixtures")
+def diff(
+    old: Annotated[str, typer.Argument(help="Tables in use: a table folder, a site folder, or the word shipped.", metavar="OLD")],
+    new: Annotated[str, typer.Argument(help="Tables to come, likewise.", metavar="NEW")],
+    replay: Annotated[
+        Path | None, typer.Option("--replay", help="Run the messages of this folder with both sets of tables.", metavar="FOLDER")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show which rows differ, and with --replay which outputs they change, before anybody uses them.
+
+    Exit status 0: no row differs; 1: some do; 2: table fault, or the folder holds no message.
+    """
+    from adapter.replay.table_change import messages_of, replay_change
+    from adapter.tables.difference import differences
+
+    before, after = _set_of(old), _set_of(new)
+    found = differences(before, after)
+    replayed = None
+    if replay is not None:
+        replayed = replay_change(before, after, found, messages_of(replay))
+        if not replayed.messages:
+            typer.echo(f"b2m-adapter: {replay} holds no message: nothing was replayed.", err=True)
+            raise typer.Exit(TABLE_FAULT)
+    if as_json:
+        print_json(_difference_as_json(before, after, found, replayed))
+    else:
+        for difference in found:
+            typer.echo(str(difference))
+        kinds = [difference.kind for difference in found]
+        typer.echo(", ".join(f"{kinds.count(kind)} {kind}" for kind in ("added", "removed", "changed")))
+        if replayed is not None:
+            _print_effects(replayed)
+    if found:
+        raise typer.Exit(FAILED)
+
+
+def _set_of(name: str) -> Tables:
+    from adapter.tables.difference import tables_of
+    from adapter.tables.load import TableFaults
+
+    if name == "shipped":
+        return loaded([])
+    try:
+        return tables_of(Path(name))
+    except TableFaults as error:
+        for fault in error.faults:
+            typer.echo(str(fault), err=True)
+        raise typer.Exit(TABLE_FAULT) from None
+
+
+def _print_effects(replayed: Replayed) -> None:
+    typer.echo(f"{len(replayed.changed)} of {replayed.messages} messages change")
+    for effect in replayed.effects:
+        issues = f" ({', '.join(effect.issues)})" if effect.issues else ""
+        rows = ", ".join(f"{row.sheet}.csv row {row.row}" for row in effect.rows)
+        typer.echo(f"{len(effect.messages)} through {rows}{issues}")
+        for message in effect.messages[:_SHOWN]:
+            typer.echo(f"    {message}")
+        if len(effect.messages) > _SHOWN:
+            typer.echo(f"    and {len(effect.messages) - _SHOWN} more (--json names all)")
+
+
+def _difference_as_json(
+    before: Tables, after: Tables, found: Sequence[Difference], replayed: Replayed | None
+) -> dict[str, object]:
+    rows = [
+        {
+            "kind": difference.kind,
+            "file": f"{difference.sheet}.csv",
+            "row": difference.row,
+            "cells": {name: list(pair) for name, pair in difference.cells.items()},
+        }
+        for difference in found
+    ]
+    answer: dict[str, object] = {"old": before.version, "new": after.version, "rows": rows}
+    if replayed is not None:
+        effects = [
+            {"rows": [row.row for row in effect.rows], "messages": effect.messages, "issues": effect.issues}
+            for effect in replayed.effects
+        ]
+        answer["replay"] = {"messages": replayed.messages, "changed": replayed.changed, "effects": effects}
+    return answer
 
 
 @app.command(
