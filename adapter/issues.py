@@ -10,7 +10,7 @@ when the user asks for it (`--show-phi`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning", "information"]
 
@@ -41,8 +41,7 @@ class IssueKind:
     error_code: str = "207"
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """One thing that happened to one message.
 
     Parameters
@@ -557,6 +556,41 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "warning",
         "The value reaches a critical limit of the site's table (critical.csv).",
         "Follow the site's procedure for critical values.",
+        "0",
+    ),
+    (
+        "change-computed",
+        "information",
+        "The change against the earlier result was computed (--context change); it is an Observation of its own, or a note.",
+        "Nothing to do.",
+        "0",
+    ),
+    (
+        "change-not-computed",
+        "information",
+        "The change against the earlier result was not computed, because it is not certain which result that is.",
+        "Look at the collection times of the results.",
+        "0",
+    ),
+    (
+        "iss-staged",
+        "information",
+        "A stage of the International Staging System was computed (--context iss); it is preliminary.",
+        "A physician has to confirm it.",
+        "0",
+    ),
+    (
+        "iss-not-staged",
+        "information",
+        "The diagnosis asks for a stage (--context iss), but what the stage needs is not all there.",
+        "Nothing to do, unless a stage was expected.",
+        "0",
+    ),
+    (
+        "context-note",
+        "information",
+        "A note was added for which another result of the message gives reason (--context notes).",
+        "Nothing to do.",
         "0",
     ),
     ("flag-not-mapped", "information", "The flag is not in table 0078; it was kept as sent.", "Check the flag.", "103"),

@@ -86,7 +86,8 @@ class Assembly:
 
     def value(self, function: Any, segment: Segment, number: int, text: str) -> Any:
         """Run a memoised datatype function on the text of a field and report its faults there."""
-        found, faults = self.environment.memo(function)[text]
+        environment = self.environment
+        found, faults = (environment.memos.get(function) or environment.memo(function))[text]
         if faults:
             self.report_faults(segment, number, faults)
         return found

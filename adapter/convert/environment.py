@@ -88,7 +88,8 @@ class Environment:
     default_offset: str = ""
     remembers: bool = True
     faults: list[Fault] = field(default_factory=list)
-    _memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
+    #: memo by datatype function; one that is not there yet comes by `memo`
+    memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:
         """Report something about the text at hand."""
@@ -105,7 +106,7 @@ class Environment:
 
     def memo(self, function: DatatypeFunction) -> Memo:
         """Give the memo of a datatype function."""
-        found = self._memos.get(function)
+        found = self.memos.get(function)
         if found is None:
-            found = self._memos[function] = Memo(function, self)
+            found = self.memos[function] = Memo(function, self)
         return found

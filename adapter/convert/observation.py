@@ -301,7 +301,7 @@ def code_key(text: str, environment: Environment) -> str:
         return f"{parts[0]}^{parts[2]}"
     if parts[3]:
         return f"{parts[3]}^{parts[5]}"
-    return text.strip()
+    return text.rstrip("^& ").lstrip()
 
 
 def _place_key(assembly: Assembly, segment: Segment) -> tuple[str, str]:
@@ -313,7 +313,9 @@ def _place_key(assembly: Assembly, segment: Segment) -> tuple[str, str]:
 
 def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:
     """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
-    corrected = {_place_key(assembly, result.segment) for result in results if result.segment[11][:1] in _CORRECTIONS}
+    corrected = {
+        _place_key(assembly, result.segment) for result in results if (status := result.segment[11]) and status[0] in _CORRECTIONS
+    }
     if not corrected:
         return frozenset()
     occurrences = Counter(_place_key(assembly, result.segment) for result in results if not valued(result.segment[21]))

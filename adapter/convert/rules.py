@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.convert.datatypes.verbatim import keep_source
-from adapter.convert.environment import DatatypeFunction, Environment
+from adapter.convert.environment import DatatypeFunction, Environment, Memo
 
 if TYPE_CHECKING:
     from adapter.convert.assembly import Assembly
@@ -34,9 +34,38 @@ if TYPE_CHECKING:
 
 Targets = Mapping[str, dict[str, Any]]
 Builder = Callable[["Assembly", "Segment", str, Targets], None]
-Handler = Callable[["Assembly", "Segment", str, Targets], None]
-#: Handlers by field number; an empty tuple where every rule drops the field, None where no rule stands.
-Plan = list[tuple[Handler, ...] | None]
+
+
+class Step(NamedTuple):
+    """A compiled rule.
+
+    Parameters
+    ----------
+    target : str
+        Name of the resource it writes to.
+    handle : function
+        Does the whole work.
+    memo : Memo or None
+        Of the datatype function, when the target is one element (`Observation.method`, `Patient.identifier[]`): then
+        `apply_rules` does the work itself where the field has one repetition.
+    key : str
+        The element.
+    appends : bool
+        The element is a list.
+    whole : bool
+        The datatype function takes the field with all its repetitions.
+    """
+
+    target: str
+    handle: Builder
+    memo: Memo | None = None
+    key: str = ""
+    appends: bool = False
+    whole: bool = False
+
+
+#: Steps by field number; an empty tuple where every rule drops the field, None where no rule stands.
+Plan = list[tuple[Step, ...] | None]
 
 
 class Primitive(NamedTuple):
@@ -108,15 +137,17 @@ Setter = Callable[[dict[str, Any], Any], None]
 _EXTENSION = re.compile(r"extension\(([^)]*)\)\.(\w+)")
 
 
-def _set_key(key: str) -> Setter:
-    sibling = "_" + key
+def _put_primitive(resource: dict[str, Any], key: str, primitive: Primitive) -> None:
+    if primitive.value is not None:
+        resource[key] = primitive.value
+    if primitive.extension:
+        resource["_" + key] = {"extension": list(primitive.extension)}
 
+
+def _set_key(key: str) -> Setter:
     def put(resource: dict[str, Any], value: Any) -> None:
         if value.__class__ is Primitive:
-            if value.value is not None:
-                resource[key] = value.value
-            if value.extension:
-                resource[sibling] = {"extension": list(value.extension)}
+            _put_primitive(resource, key, value)
         else:
             resource[key] = value
 
@@ -135,15 +166,10 @@ def _append_key(key: str) -> Setter:
 
 
 def _append_extension(url: str, value_key: str) -> Setter:
-    sibling = "_" + value_key
-
     def put(resource: dict[str, Any], value: Any) -> None:
         extension: dict[str, Any] = {"url": url}
         if value.__class__ is Primitive:
-            if value.value is not None:
-                extension[value_key] = value.value
-            if value.extension:
-                extension[sibling] = {"extension": list(value.extension)}
+            _put_primitive(extension, value_key, value)
         else:
             extension[value_key] = value
         resource.setdefault("extension", []).append(extension)
@@ -185,7 +211,8 @@ def setter(target: str) -> tuple[str, Setter]:
     return name, _nested(parents.split("."), last) if parents else last
 
 
-def _value_handler(rule: Rule, environment: Environment) -> Handler:
+def _value_handler(rule: Rule, environment: Environment) -> Builder:
+    """Make the handler of a value rule for every case; `apply_rules` does the simple ones without it."""
     assert rule.value is not None
     memo = environment.memo(rule.value)
     name, put = setter(rule.target)
@@ -193,21 +220,15 @@ def _value_handler(rule: Rule, environment: Environment) -> Handler:
     whole, only_first = rule.repeats == "whole", rule.repeats == "first"
 
     def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        resource = targets.get(name)
-        if resource is None:
-            return
+        resource = targets[name]
         if whole or "~" not in text:
-            value, faults = memo[text]
-            if faults:
-                assembly.report_faults(segment, number, faults)
-            if value is not None:
-                put(resource, value)
-            return
-        texts = [part for part in text.split("~") if part and part != '""']
-        if only_first:
-            if len(texts) > 1:
-                keep_source(resource, rule.source, "~".join(texts[1:]))
-            texts = texts[:1]
+            texts = [text]
+        else:
+            texts = [part for part in text.split("~") if part and part != '""']
+            if only_first:
+                if len(texts) > 1:
+                    keep_source(resource, rule.source, "~".join(texts[1:]))
+                texts = texts[:1]
         for part in texts:
             value, faults = memo[part]
             if faults:
@@ -218,16 +239,16 @@ def _value_handler(rule: Rule, environment: Environment) -> Handler:
     return handle
 
 
-def _build_handler(rule: Rule) -> Handler:
-    assert rule.build is not None
-    build = rule.build
+def _step(rule: Rule, environment: Environment) -> Step:
     name = rule.target.partition(".")[0]
-
-    def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        if name in targets:
-            build(assembly, segment, text, targets)
-
-    return handle
+    if rule.build is not None:
+        return Step(name, rule.build)
+    handle = _value_handler(rule, environment)
+    path = rule.target.partition(".")[2]
+    assert rule.value is not None
+    if "." in path or "(" in path:
+        return Step(name, handle)
+    return Step(name, handle, environment.memo(rule.value), path.removesuffix("[]"), path.endswith("[]"), rule.repeats == "whole")
 
 
 def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
@@ -242,17 +263,15 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
 
     Returns
     -------
-    list of tuple of functions
-        Handlers by field number.
+    list of tuple of Step, or None
+        Steps by field number; empty for a dropped field, None for a field without a rule.
     """
     plan: Plan = [None] * (1 + max(rule.field for rule in rules))
     for rule in rules:
-        handlers = plan[rule.field] or ()
-        if rule.value is not None:
-            handlers += (_value_handler(rule, environment),)
-        elif rule.build is not None:
-            handlers += (_build_handler(rule),)
-        plan[rule.field] = handlers
+        steps = plan[rule.field] or ()
+        if not rule.drop:
+            steps += (_step(rule, environment),)
+        plan[rule.field] = steps
     return plan
 
 
@@ -275,11 +294,33 @@ def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targe
     number = -1
     for text in segment.fields:
         number += 1
-        if text and number and text != '""':
-            handlers = plan[number] if number < known else None
-            if handlers is None:
-                assembly.report("unmapped-field", segment, number)
-                keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
+        if not text or not number or text == '""':
+            continue
+        steps = plan[number] if number < known else None
+        if steps is None:
+            assembly.report("unmapped-field", segment, number)
+            keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
+            continue
+        for name, handle, memo, key, appends, whole in steps:
+            resource = targets.get(name)
+            if resource is None:
+                continue
+            if memo is None or (not whole and "~" in text):
+                handle(assembly, segment, text, targets)
+                continue
+            # the case of nearly every field, without a call: one value for one element
+            value, faults = memo[text]
+            if faults:
+                assembly.report_faults(segment, number, faults)
+            if value is None:
+                continue
+            if appends:
+                found = resource.get(key)
+                if found is None:
+                    resource[key] = [value]
+                else:
+                    found.append(value)
+            elif value.__class__ is Primitive:
+                _put_primitive(resource, key, value)
             else:
-                for handle in handlers:
-                    handle(assembly, segment, text, targets)
+                resource[key] = value

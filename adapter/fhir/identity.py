@@ -1,7 +1,7 @@
 """Deterministic identifiers: the same source fields give the same UUID, on every machine and in every run.
 
-A UUID of version 5 (RFC 9562): SHA-1 over the namespace of this project and the key parts. Each part is preceded by its length,
-so that ("ab", "c") and ("a", "bc") differ. `uuid.uuid5` gives the same value and takes three times as long.
+A UUID of version 5 (RFC 9562): SHA-1 over the namespace of this project and the key parts, joined so that ("ab", "c") and
+("a", "bc") differ. `uuid.uuid5` gives the same value and takes three times as long.
 A UUID of a record number can be guessed by trying numbers: it is a pseudonym, not anonymous.
 """
 
@@ -17,9 +17,19 @@ _NAMESPACE_STATE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
+_SEPARATOR = "\x1e"
+
+
 def joined(parts: tuple[str, ...]) -> str:
-    """Join key parts to one text that no other parts give: `("ab", "c")` is `2:ab1:c`."""
-    return "".join([f"{len(part)}:{part}" for part in parts])
+    """Join key parts to one text that no other parts give.
+
+    Each part ends with a control character that no field holds. Should a part hold it all the same, or the first part be empty, each
+    part is preceded by its length instead, behind a separator that no other text begins with.
+    """
+    text = _SEPARATOR.join((*parts, ""))
+    if text[:1] == _SEPARATOR or text.count(_SEPARATOR) > len(parts):
+        return _SEPARATOR + "".join([f"{len(part)}:{part}" for part in parts])
+    return text
 
 
 def resource_uuid(*parts: str) -> str:

@@ -53,23 +53,24 @@ class Segment:
         The segment with canonical delimiters.
     """
 
-    __slots__ = ("_fields", "name", "number", "text")
+    __slots__ = ("fields", "name", "number", "text")
+
+    #: `fields[5]` is OBX-5, `fields[0]` the name; in MSH `fields[1]` is the separator itself.
+    fields: list[str]
 
     def __init__(self, name: str, number: int, text: str) -> None:
         self.name = name
         self.number = number
         self.text = text
-        self._fields: list[str] | None = None
 
-    @property
-    def fields(self) -> list[str]:
-        """The fields; `fields[5]` is OBX-5, `fields[0]` the name. In MSH `fields[1]` is the separator itself."""
-        fields = self._fields
-        if fields is None:
-            fields = self.text.split("|")
-            if self.name == "MSH":
-                fields.insert(1, "|")
-            self._fields = fields
+    def __getattr__(self, attribute: str) -> list[str]:
+        """Split at the first use of `fields`; afterwards the slot itself answers, which is what the hot path needs."""
+        if attribute != "fields":
+            raise AttributeError(attribute)
+        fields = self.text.split("|")
+        if self.name == "MSH":
+            fields.insert(1, "|")
+        self.fields = fields
         return fields
 
     def __getitem__(self, number: int) -> str:
@@ -243,6 +244,10 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
         segments.append(Segment(name, number, line))
     if continuation:
         _join(segments[-1], continuation)
+    for segment in segments:
+        # field separators at the end carry nothing (HL7 v2.5.1 chapter 2.5.3)
+        if segment.text[-1] == "|":
+            segment.text = segment.text.rstrip("|")
     if counts["MSH"] > 1:
         raise reject("segment-unreadable", "MSH[2]", "a second MSH segment stands within the message")
     return segments
