@@ -98,7 +98,7 @@ def _participant(number: int, code: str, display: str) -> Builder:
         for part in text.split("~"):
             reference = practitioner(assembly, segment, number, part) if valued(part) else None
             if reference is not None:
-                kind = {"coding": [{"system": PARTICIPATION_TYPE, "code": code, "display": display}]}
+                kind = {"coding": [{"system": PARTICIPATION_TYPE, "code": code, "display": display}], "text": display}
                 participants = targets["Encounter"].setdefault("participant", [])
                 participants.append({"type": [kind], "individual": reference})
 

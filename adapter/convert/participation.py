@@ -13,8 +13,8 @@ from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.codes import codeable_concept, mapped_concept
 from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.identifiers import identifier_ei
-from adapter.convert.datatypes.text import components
-from adapter.convert.datatypes.times import date_time
+from adapter.convert.datatypes.text import components, put
+from adapter.convert.datatypes.times import date, date_time
 from adapter.convert.datatypes.verbatim import keep_source, source_extension, source_field
 from adapter.convert.environment import Environment
 from adapter.convert.parties import location, organization, practitioner, practitioner_xcn, share_role
@@ -41,7 +41,9 @@ def practitioner_identifier(text: str, environment: Environment) -> Any:
     number = components(parts[0], 1)[0]
     if number:
         found["value"] = number
-    if any(valued(part) for part in parts[2:]):
+    if len(parts) > 3 and valued(parts[3]):
+        put(found.setdefault("period", {}), "end", date(parts[3], environment))
+    if any(valued(part) for part in (*parts[2:3], *parts[4:])):
         found["extension"] = [source_extension("PLN", text)]
     return found or None
 

@@ -21,6 +21,7 @@ from adapter.convert.specimen import coded_note
 from adapter.hl7v2.message import Segment, valued
 
 BUSINESS_EVENT = "http://hl7.org/fhir/StructureDefinition/businessEvent"
+STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 CALLBACK = "http://hl7.org/fhir/StructureDefinition/servicerequest-order-callback-phone-number"
 
 #: From this version on ORC-4 is an EIP: group number of the placer and of the filler.
@@ -109,6 +110,14 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
     extensions = targets["ServiceRequest"].setdefault("extension", [])
     if parts and not any(one["url"] == BUSINESS_EVENT for one in extensions):
         extensions.append({"url": BUSINESS_EVENT, "extension": parts})
+
+
+def _status_reason(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
+    """ORC-16 -> why the order is as it is, unless ORC-5 gives it another status."""
+    found = assembly.value(codeable_concept, segment, 16, text.partition("~")[0])
+    if found is not None and not valued(segment[5]):
+        extension = {"url": STATUS_REASON, "valueCodeableConcept": found}
+        targets["ServiceRequest"].setdefault("extension", []).append(extension)
 
 
 def _callback(number: int) -> Builder:
@@ -215,6 +224,12 @@ ORC_RULES: tuple[Rule, ...] = (
     _kept("ORC-18"),
     _kept("ORC-25"),
     *(Rule(f"ORC-{number}", drop=_CHARGES) for number in (20, 26, 32)),
+    Rule(
+        "ORC-16",
+        f"ServiceRequest.extension({STATUS_REASON})",
+        build=_status_reason,
+        note="only without ORC-5",
+    ),
     Rule("ORC-28", "ServiceRequest.meta.security[]", confidentiality, repeats="each", table="0177"),
     Rule("ORC-28", "DiagnosticReport.meta.security[]", confidentiality, repeats="each", table="0177"),
     Rule("ORC-29", "ServiceRequest.locationCode[]", mapped_concept("0482"), table="0482"),

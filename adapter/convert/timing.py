@@ -76,6 +76,37 @@ def repeat_pattern(text: str, environment: Environment) -> Any:
     return timing or None
 
 
+def repeat_interval(text: str, environment: Environment) -> dict[str, Any]:
+    """RI in a component of TQ -> Timing: pattern and times of day (v2-to-FHIR RI[Timing]).
+
+    Parameters
+    ----------
+    text : str
+        The component in ER7.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    dict
+        Timing; the text stays on it as sent where it says more.
+    """
+    parts = text.split("&")
+    timing: dict[str, Any] = {}
+    code = mapped_concept("0335")(parts[0], environment) if valued(parts[0]) else None
+    if code is not None:
+        timing["code"] = code
+    times = (
+        [time_of_day(part.strip(), environment) for part in parts[1].split(",")] if len(parts) > 1 and valued(parts[1]) else []
+    )
+    if times and all(isinstance(one, str) for one in times):
+        timing["repeat"] = {"timeOfDay": times}
+        times = []
+    if times or any(valued(part) for part in parts[2:]):
+        timing["extension"] = [source_extension("RI", text)]
+    return timing
+
+
 def _occurrence(targets: Targets) -> tuple[dict[str, Any], dict[str, Any]]:
     """Give the Timing of the request and its `repeat`, both to be filled."""
     timing: dict[str, Any] = targets["ServiceRequest"].setdefault("occurrenceTiming", {})
@@ -265,13 +296,18 @@ def _read_timing(assembly: Assembly, segment: Segment, number: int, text: str, t
     request = targets["ServiceRequest"]
     parts = text.split("^")
     parts += [""] * (12 - len(parts))
-    unplaced = any(valued(part) for part in (parts[1], parts[2], parts[6], *parts[8:11], *parts[12:]))
+    unplaced = any(valued(part) for part in (parts[2], parts[6], *parts[8:11], *parts[12:]))
     if valued(parts[0]):
         value = assembly.value(composite_quantity, segment, number, promoted(parts[0]).replace("&", "^") + "|")
         if value is not None and value.name == "Quantity":
             request["quantityQuantity"] = value.content
         else:
             unplaced = True
+    if valued(parts[1]):
+        found = assembly.value(repeat_interval, segment, number, parts[1])
+        timing, repeat = _occurrence(targets)
+        repeat.update(found.get("repeat", {}))
+        timing.update({name: value for name, value in found.items() if name != "repeat"})
     for index, name in ((3, "start"), (4, "end")):
         if valued(parts[index]):
             set_bound(assembly, segment, number, parts[index], targets, name)

@@ -83,3 +83,8 @@ def test_a_type_of_location_that_table_0305_does_not_have_stays_without_system()
     conversion = convert(PID, pv1(f2="I", f3="WARD^1^2^^^BED", f19="V1"), OBR, OBX)
     assert [place["type"] for place in resources(conversion, "Location") if "type" in place] == [[{"coding": [{"code": "BED"}]}]]
     assert "code-not-mapped" in slugs(conversion)
+
+
+def test_a_participant_has_his_part_in_words() -> None:
+    encounter = only(convert(PID, fields("PV1", f2="I", f8="7^TEST^ANN", f19="V1")), "Encounter")
+    assert encounter["participant"][0]["type"][0]["text"] == "referrer"

@@ -66,6 +66,15 @@ class TestRequestStatus:
     def test_an_unknown_order_status_stays_as_sent(self) -> None:
         assert kept(only(convert(PID, orc(f5="QQ"), obr()), "ServiceRequest"))["ORC-5"] == "QQ"
 
+    def test_a_reason_without_order_status_is_that_of_the_request(self) -> None:
+        request = only(convert(PID, orc(f16="LATE^Late^L"), obr()), "ServiceRequest")
+        reason = next(one for one in request["extension"] if one["url"].endswith("/request-statusReason"))
+        assert reason["valueCodeableConcept"]["text"] == "Late"
+
+    def test_beside_an_order_status_the_reason_is_that_of_the_report_only(self) -> None:
+        request = only(convert(PID, orc(f5="CM", f16="LATE^Late^L"), obr()), "ServiceRequest")
+        assert not any(one["url"].endswith("/request-statusReason") for one in request["extension"])
+
 
 class TestReport:
     @pytest.mark.parametrize(
@@ -200,3 +209,9 @@ def test_no_field_of_an_order_is_without_a_rule() -> None:
     common_order = {key: text for key, text in full.items() if int(key[1:]) <= 38}
     conversion = convert(PID, fields("ORC", **common_order), fields("OBR", **full))
     assert "unmapped-field" not in slugs(conversion)
+
+
+def test_the_interval_of_an_old_timing_gives_pattern_and_times() -> None:
+    timing = only(convert(PID, orc(f7="1^BID&0800,2000"), obr()), "ServiceRequest")["occurrenceTiming"]
+    assert timing["repeat"]["timeOfDay"] == ["08:00:00", "20:00:00"]
+    assert timing["code"]["coding"][0]["code"] == "BID"
