@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from adapter.fhir.canonical import LOINC
@@ -66,7 +65,7 @@ def with_facts(
         In the same order; others are the same objects.
     """
     return [
-        replace(issue, facts=tuple(_facts(issue, tables, applications, facilities, context))) if issue.slug in TARGETS else issue
+        issue._replace(facts=tuple(_facts(issue, tables, applications, facilities, context))) if issue.slug in TARGETS else issue
         for issue in issues
     ]
 
