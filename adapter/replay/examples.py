@@ -135,7 +135,7 @@ def message_of(example: ExampleRow, tables: Tables) -> bytes:
 
 def _differences(example: ExampleRow, outcome: Outcome, tables: Tables) -> Iterator[tuple[str, str, str]]:
     if outcome.fate != "converted":
-        yield "id", "a result", f"{outcome.fate}: {', '.join(issue.slug for issue in outcome.issues)}"
+        yield "id", "a result", f"{outcome.fate}: {'; '.join(f'{issue.slug} {issue.detail}' for issue in outcome.issues)}"
         return
     resources = [loads(line) for line in outcome.lines]
     observation = next(resource for resource in resources if resource["resourceType"] == "Observation")
