@@ -30,8 +30,6 @@ def test_results_of_every_event_are_converted(kind: str) -> None:
 class TestPointOfCare:
     """ORU^R30: visit, order and results at once, without an order number of the placer."""
 
-    REQUEST = "OBR|1||POC1^DEV|2345-7^Glucose^LN|||20260115080000-0500"
-
     SEGMENTS = (
         PID,
         fields("PV1", f2="E", f3="ER^^^HOSP", f19="V1"),
