@@ -42,9 +42,9 @@ def universal_identifier(parts: list[str], environment: Environment) -> dict[str
     Returns
     -------
     dict or None
-        None when there is no universal id.
+        None when there is neither a universal id nor a type of one.
     """
-    if len(parts) < 2 or not parts[1]:
+    if not any(parts[1:3]):
         return None
     uri = hd_uri("^".join(parts), environment)
     found: dict[str, Any] = {}
@@ -52,7 +52,8 @@ def universal_identifier(parts: list[str], environment: Environment) -> dict[str
         found["type"] = environment.memo(mapped_concept("0301"))[parts[2]][0]
     if uri is not None:
         found["system"] = URI_SYSTEM
-    found["value"] = uri or parts[1]
+    if parts[1]:
+        found["value"] = uri or parts[1]
     return found
 
 

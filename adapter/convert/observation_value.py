@@ -225,7 +225,9 @@ def build_unit(assembly: Assembly, segment: Segment, text: str, targets: Targets
         taken = "^" not in segment[5]
     else:
         components_with_unit = (not _WITH_UNIT.isdisjoint(one) for one in observation.get("component", ()))
-        taken = kind == "SN" or not _WITH_UNIT.isdisjoint(observation) or any(components_with_unit)
+        # an SN that stays text ends with the name of the unit, and with no more of it
+        named = kind == "SN" and not ("valueString" in observation and "^" in text)
+        taken = named or not _WITH_UNIT.isdisjoint(observation) or any(components_with_unit)
     if not taken or not has_value(observation):
         observation.setdefault("extension", []).append(source_extension("OBX-6", text))
 

@@ -152,7 +152,9 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
 
 def _add_request(assembly: Assembly, order: Order, request: dict[str, Any]) -> dict[str, str]:
     """Put the ServiceRequest into the message; the same order again adds what it says beyond."""
-    return share_filled(assembly, request, (assembly.patient_key, *request_key(assembly, order)))
+    segments = [segment for segment in (order.common_order, order.request) if segment is not None]
+    sources = [(segment.name, segment.text) for segment in segments]
+    return share_filled(assembly, request, (assembly.patient_key, *request_key(assembly, order)), sources=sources)
 
 
 def _add_notes(

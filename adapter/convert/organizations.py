@@ -16,7 +16,7 @@ from adapter.hl7v2.message import Segment, valued
 #: Components of CX (number, check digit, authority, type) and where XON has them (HL7 v2.5.1 chapter 2, 2.A.89).
 _XON_AS_CX = {1: 10, 2: 4, 4: 6, 5: 7}
 #: Components without an element: kind of name, check digit scheme, facility, name representation.
-_XON_WITHOUT_ELEMENT = (2, 5, 8, 9)
+_XON_WITHOUT_ELEMENT = (2, 5, 8, 9, *range(11, 30))
 
 
 def _named_organization(

@@ -7,11 +7,13 @@ Tables give identifiers their systems, never the keys: a corrected table must no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.identifiers import hd_uri, identifier_cx
 from adapter.convert.datatypes.text import components
+from adapter.convert.datatypes.verbatim import source_extension
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.hl7v2.message import Segment, valued
 
@@ -74,14 +76,14 @@ def share_field(
     if not valued(text):
         return None
     party: Party | None = assembly.value(function, segment, number, text)
-    return None if party is None else share_party(assembly, party)
+    return None if party is None else share_party(assembly, party, ((f"{segment.name}-{number}", text),))
 
 
-def share_party(assembly: Assembly, party: Party) -> dict[str, str]:
+def share_party(assembly: Assembly, party: Party, sources: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     """Share a party in the message; without a registered number it belongs to the sender."""
     resource = {name: list(value) if value.__class__ is list else value for name, value in party.resource.items()}
     key = party.key if party.registered else (assembly.sender_key, *party.key)
-    return share_filled(assembly, resource, key, identifier=party.identifier)
+    return share_filled(assembly, resource, key, identifier=party.identifier, sources=sources)
 
 
 def read_identifier(text: str, places: dict[int, int], environment: Environment) -> dict[str, Any] | None:
@@ -91,7 +93,7 @@ def read_identifier(text: str, places: dict[int, int], environment: Environment)
     for target, source in places.items():
         if source <= len(parts):
             raw[target - 1] = parts[source - 1]
-    if not valued(raw[0]):
+    if not any(valued(part) for part in raw):
         return None
     found, faults = environment.memo(identifier_cx)["^".join(raw).rstrip("^")]
     for fault in faults:
@@ -111,7 +113,12 @@ def add_to(assembly: Assembly, reference: dict[str, str], name: str, values: lis
 
 
 def share_filled(
-    assembly: Assembly, resource: dict[str, Any], key: tuple[str, ...], *, identifier: int | None = None
+    assembly: Assembly,
+    resource: dict[str, Any],
+    key: tuple[str, ...],
+    *,
+    identifier: int | None = None,
+    sources: Sequence[tuple[str, str]] = (),
 ) -> dict[str, str]:
     """Share a resource; what it says beyond the one that is there already is added to that one.
 
@@ -125,6 +132,8 @@ def share_filled(
         Its key.
     identifier : int, optional
         Index of the identifier with system that names it.
+    sources : sequence of (str, str)
+        Names and texts of the fields or segments it comes from, kept when it contradicts what is there already.
 
     Returns
     -------
@@ -133,12 +142,20 @@ def share_filled(
     """
     reference = assembly.share(resource, key, identifier=identifier)
     there = assembly.resources[reference["reference"]]
-    if there is not resource:
-        fill(there, resource)
+    if there is not resource and not fill(there, resource):
+        keep_sources(there, sources)
     return reference
 
 
-def fill(there: dict[str, Any], more: dict[str, Any]) -> None:
+def keep_sources(resource: dict[str, Any], sources: Sequence[tuple[str, str]]) -> None:
+    """Keep fields or segments on a resource as sent, each text once."""
+    extensions = [source_extension(name, text) for name, text in sources]
+    more = [one for one in extensions if one not in resource.get("extension", ())]
+    if more:
+        resource["extension"] = [*resource.get("extension", ()), *more]
+
+
+def fill(there: dict[str, Any], more: dict[str, Any]) -> bool:
     """Add to a resource what another description of the same thing says beyond it; what is there stays.
 
     Parameters
@@ -147,10 +164,19 @@ def fill(there: dict[str, Any], more: dict[str, Any]) -> None:
         The resource; changed.
     more : dict
         The other description. Lists are joined, other elements fill what is empty.
+
+    Returns
+    -------
+    bool
+        Whether everything it says is there now; not so where it contradicts.
     """
+    whole = True
     for name, value in more.items():
         found = there.get(name)
         if found is None:
             there[name] = value
         elif found.__class__ is list:
             there[name] = found + [one for one in value if one not in found]
+        elif found != value:
+            whole = False
+    return whole

@@ -24,7 +24,7 @@ from adapter.convert.datatypes.verbatim import keep_source, source_field
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
-from adapter.convert.party import fill, registered_cx
+from adapter.convert.party import fill, keep_sources, registered_cx
 from adapter.convert.patient_fields import (
     PATIENT_EXTENSION,
     account_number,
@@ -128,16 +128,19 @@ def _mother(assembly: Assembly, segment: Segment, text: str, targets: Targets) -
 
 
 def _multiple_birth(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    if not valued(segment[25]):
-        found = assembly.value(yes_no, segment, 24, text)
-        if found is not None:
-            targets["Patient"]["multipleBirthBoolean"] = found
+    found = assembly.value(yes_no, segment, 24, text)
+    if found is not None and not valued(segment[25]):
+        targets["Patient"]["multipleBirthBoolean"] = found
+    else:
+        keep_source(targets["Patient"], "PID-24", text)
 
 
 def _death_indicator(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     found = assembly.value(yes_no, segment, 30, text)
     if found is not None and not valued(segment[29]):
         targets["Patient"]["deceasedBoolean"] = found
+    else:
+        keep_source(targets["Patient"], "PID-30", text)
 
 
 def _animal(part: str) -> Any:
@@ -291,8 +294,8 @@ def build_patient(assembly: Assembly, plans: dict[str, Plan], result: PatientRes
     apply_rules(plans["PID"], assembly, segment, targets)
     for other in result.patient_segments:
         _build_other(assembly, plans, other, targets)
-    if assembly.patient is not patient and assembly.patient is not None:
-        fill(assembly.patient, patient)
+    if assembly.patient is not patient and assembly.patient is not None and not fill(assembly.patient, patient):
+        keep_sources(assembly.patient, [("PID", segment.text)])
     if "agent" in update:
         _add_update(assembly, segment, update)
 

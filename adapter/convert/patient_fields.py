@@ -8,7 +8,7 @@ from typing import Any
 from adapter.convert.datatypes.codes import codeable_concept, coded_in
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, typed
-from adapter.convert.datatypes.text import components, leaf, put
+from adapter.convert.datatypes.text import components, leaf, put, verbatim
 from adapter.convert.datatypes.times import date, date_time
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.rules import Primitive
@@ -151,14 +151,22 @@ def unknown_identity(text: str, environment: Environment) -> Any:
     return {"coding": [found]} if found else None
 
 
-def organization_name(text: str, environment: Environment) -> str | None:
+def _whole(value: str, text: str, said: int) -> str | Primitive | None:
+    """Give a string, with the text as sent where that has more components than the string says."""
+    if sum(map(bool, components(text))) > said or "&" in text:
+        return Primitive(value or None, (verbatim(text),))
+    return value or None
+
+
+def organization_name(text: str, environment: Environment) -> str | Primitive | None:
     """XON -> string: the name, else the identifier (v2-to-FHIR XON[string])."""
     parts = components(text, 10)
-    return parts[0] or parts[9] or parts[2] or None
+    return _whole(parts[0] or parts[9] or parts[2], text, 1)
 
 
-def name_text(text: str, environment: Environment) -> str | None:
+def name_text(text: str, environment: Environment) -> str | Primitive | None:
     """XPN -> string: prefix, given names, family name, suffix (v2-to-FHIR XPN[string])."""
     parts = components(text, 5)
-    family = leaf(parts[0].partition("&")[0])
-    return " ".join(part for part in (parts[4], parts[1], parts[2], family, parts[3]) if part) or None
+    family = leaf(text.partition("^")[0].partition("&")[0])
+    said = [part for part in (parts[4], parts[1], parts[2], family, parts[3]) if part]
+    return _whole(" ".join(said), text, len(said))

@@ -21,7 +21,7 @@ from adapter.convert.notes import build_notes
 from adapter.convert.order_identity import specimen_key
 from adapter.convert.participation import role_code, role_of
 from adapter.convert.parties import practitioner
-from adapter.convert.party import fill
+from adapter.convert.party import fill, keep_sources
 from adapter.convert.report import set_times, time_span
 from adapter.convert.rules import Builder, Plan, Rule, Targets, apply_rules
 from adapter.hl7v2.grouping import Order
@@ -212,6 +212,18 @@ OBR_RULES: tuple[Rule, ...] = (
 )
 
 
+#: Where OBR says what an element of the specimen says; the times of OBR-7 and OBR-8 stand on the report as well.
+_FIELD_OF_ELEMENT = {
+    "quantity": 9,
+    "collector": 10,
+    "receivedTime": 14,
+    "type": 15,
+    "bodySite": 15,
+    "container": 15,
+    "condition": 15,
+}
+
+
 def request_describes_specimen(order: Order) -> bool:
     """Tell whether the fields of OBR describe the one specimen of the order (A12)."""
     if order.request is None or len(order.specimens) > 1:
@@ -249,8 +261,8 @@ def build_specimens(
     for group in order.specimens:
         specimen: dict[str, Any] = {}
         apply_rules(plans["SPM"], assembly, group.segment, {"Specimen": specimen})
-        if from_request:
-            _complete(specimen, from_request)
+        if from_request and order.request is not None:
+            _complete(specimen, from_request, order.request)
         notes = build_notes(assembly, plans, [segment for segment in group.others if segment.name == "NTE"])
         if notes:
             specimen["note"] = [*specimen.get("note", ()), *notes]
@@ -263,15 +275,19 @@ def build_specimens(
     return built
 
 
-def _complete(specimen: dict[str, Any], more: dict[str, Any]) -> None:
-    """Add what OBR says beyond SPM: what SPM says stays."""
+def _complete(specimen: dict[str, Any], more: dict[str, Any], request: Segment) -> None:
+    """Add what OBR says beyond SPM: what SPM says stays, and what contradicts it is kept as sent."""
     collection = specimen.get("collection", {})
     other = more.get("collection", {})
     timed = any(name in collection for name in _COLLECTED)
     joined = {name: value for name, value in other.items() if not (timed and name in _COLLECTED)} | collection
+    contradicting = [name for name, value in other.items() if name in joined and joined[name] != value]
+    contradicting += [name for name, value in more.items() if name in specimen and specimen[name] != value]
     fill(specimen, {name: value for name, value in more.items() if name not in ("collection", "condition")})
     if "condition" in more and "condition" not in specimen:
         specimen["condition"] = more["condition"]
+    numbers = sorted({_FIELD_OF_ELEMENT[name] for name in contradicting if name in _FIELD_OF_ELEMENT})
+    keep_sources(specimen, [(f"OBR-{number}", request[number]) for number in numbers])
     if joined:
         specimen["collection"] = joined
 
@@ -295,7 +311,9 @@ def _add(assembly: Assembly, specimen: dict[str, Any], segment: Segment | None, 
     there = assembly.resources[reference["reference"]]
     if there is not resource:
         collection = {**resource.get("collection", {}), **there.get("collection", {})}
-        fill(there, resource)
+        whole = all(collection[name] == value for name, value in resource.pop("collection", {}).items())
+        if not (fill(there, resource) and whole) and segment is not None:
+            keep_sources(there, [(segment.name, segment.text)])
         if collection:
             there["collection"] = collection
     return reference, there, segment

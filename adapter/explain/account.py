@@ -1,9 +1,10 @@
 """The account of a message: each valued component is mapped, kept verbatim, dropped for a written reason, or lost.
 
 A component is carried when the output is another one without it. One that makes no difference may still be carried: the message
-may say the same twice (the order number in ORC-2 and OBR-2); then the others of the same text are taken away first, and the
-component must make a difference to what remains. And it may say what the output says without it, too (the type ISO of an OID, the
-name of a table beside its code); then another text in its place must make the output say something else.
+may say the same twice, in the same words (the order number in ORC-2 and OBR-2) or in others (the name and the OID of a coding
+system); then it must make a difference where the other one is taken away, which makes none alone either. And it may say what
+the output says without it, too (the type ISO of an OID, the name of a table beside its code); then another text in its place must
+make the output say something else.
 
 What is not carried must be on the list of allowed drops: a field by its rules (`Rule(drop=...)`), a component by a row of
 `drops.csv`. Everything else is a loss.
@@ -102,18 +103,31 @@ def account_of(message: Message, source: bytes, workbench: Workbench) -> Account
     output = workbench.convert(message, source)
     if output is None:
         return None
-    every = components_of(message)
-    return Account([_posting(one, every, output, message, source, workbench) for one in every])
+    trial = _Trial(message, source, workbench, output, components_of(message))
+    found = [trial.without(one) for one in trial.components]
+    silent = [one for one, differences in zip(trial.components, found, strict=True) if not differences]
+    return Account([_posting(trial, one, made, silent) for one, made in zip(trial.components, found, strict=True)])
 
 
-def _posting(
-    one: Component, every: Sequence[Component], output: Output, message: Message, source: bytes, workbench: Workbench
-) -> Posting:
-    found = compare(output, workbench.convert(variant(message, [(one, "")]), source))
-    if not found:
-        found = _beside_others(one, every, message, source, workbench)
-    if not found:
-        found = _instead_of_another(one, output, message, source, workbench)
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A message under trial: what it becomes, and what variants of it become."""
+
+    message: Message
+    source: bytes
+    workbench: Workbench
+    output: Output
+    components: list[Component]
+
+    def convert(self, texts: Sequence[tuple[Component, str]]) -> Output | None:
+        return self.workbench.convert(variant(self.message, texts), self.source)
+
+    def without(self, *some: Component) -> list[Difference]:
+        return compare(self.output, self.convert([(one, "") for one in some]))
+
+
+def _posting(trial: _Trial, one: Component, made: list[Difference], silent: Sequence[Component]) -> Posting:
+    found = made or _beside_same_text(trial, one) or _beside_neighbour(trial, one, silent) or _instead_of_another(trial, one)
     if found:
         return Posting(one, "verbatim" if all(difference.verbatim for difference in found) else "mapped")
     reason = reason_of_drop(one)
@@ -123,24 +137,27 @@ def _posting(
     return Posting(one, "lost", "it makes no difference to the output" if rules else "no rule reads this field")
 
 
-def _beside_others(
-    one: Component, every: Sequence[Component], message: Message, source: bytes, workbench: Workbench
-) -> list[Difference]:
+def _beside_same_text(trial: _Trial, one: Component) -> list[Difference]:
     """Compare with and without the component in a message that says its text nowhere else."""
-    others = [(other, "") for other in every if other.text == one.text and other is not one]
-    if not others:
-        return []
-    alone = workbench.convert(variant(message, others), source)
-    if alone is None:
-        return []
-    return compare(alone, workbench.convert(variant(message, [*others, (one, "")]), source))
+    others = [(other, "") for other in trial.components if other.text == one.text and other is not one]
+    alone = trial.convert(others) if others else None
+    return compare(alone, trial.convert([*others, (one, "")])) if alone is not None else []
 
 
-def _instead_of_another(
-    one: Component, output: Output, message: Message, source: bytes, workbench: Workbench
-) -> list[Difference]:
+def _beside_neighbour(trial: _Trial, one: Component, silent: Sequence[Component]) -> list[Difference]:
+    """Compare without it and without another one of its field that makes no difference alone: two ways to say one thing."""
+    here = one.position[:2]
+    for other in silent:
+        if other is not one and other.position[:2] == here:
+            found = trial.without(one, other)
+            if found:
+                return found
+    return []
+
+
+def _instead_of_another(trial: _Trial, one: Component) -> list[Difference]:
     """Compare with another text in its place; one that is merely kept as sent says nothing about what stood there."""
-    found = compare(output, workbench.convert(variant(message, [(one, altered(one.text))]), source))
+    found = compare(trial.output, trial.convert([(one, altered(one.text))]))
     return [] if all(difference.verbatim for difference in found) else found
 
 
