@@ -12,10 +12,12 @@ from typing import Literal
 OutputForm = Literal["transaction", "message", "collection", "ndjson"]
 Units = Literal["canonical", "as-sent"]
 Validation = Literal["structure", "full", "off"]
+ContextSwitch = Literal["change", "iss", "notes"]
 
 OUTPUT_FORMS: tuple[OutputForm, ...] = ("transaction", "message", "collection", "ndjson")
 UNITS: tuple[Units, ...] = ("canonical", "as-sent")
 VALIDATIONS: tuple[Validation, ...] = ("structure", "full", "off")
+CONTEXT_SWITCHES: tuple[ContextSwitch, ...] = ("change", "iss", "notes")
 
 #: Largest message that is converted, in bytes; a larger one goes to the rejects.
 MESSAGE_LIMIT = 64 * 2**20
@@ -45,6 +47,8 @@ class Settings:
         Largest message, in bytes.
     mappings : tuple of Path
         Folders laid over the shipped tables, in order.
+    context : tuple of {"change", "iss", "notes"}
+        Judgements beyond the one result; see `adapter/enrich/context/`.
     """
 
     to: OutputForm | None = None
@@ -56,3 +60,4 @@ class Settings:
     attach_source: bool = False
     limit: int = MESSAGE_LIMIT
     mappings: tuple[Path, ...] = ()
+    context: tuple[ContextSwitch, ...] = ()

@@ -10,7 +10,7 @@ a rejected Outcome with the reason; a fault of the program itself too (`internal
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from adapter.config import OutputForm, Settings
 from adapter.convert.message import Converter
@@ -25,6 +25,9 @@ from adapter.hl7v2.message import Message, read_message
 from adapter.issues import Issue, Rejected, reject
 from adapter.tables.index import Tables
 from adapter.tables.missing import with_facts
+
+if TYPE_CHECKING:
+    from adapter.enrich.context.change import History
 
 Fate = Literal["converted", "rejected", "unselected"]
 
@@ -66,13 +69,20 @@ class Pipeline:
         Loaded mapping tables.
     settings : Settings
         How to convert.
+    history : History, optional
+        Results of earlier messages, for the context judgement `change`.
     """
 
-    def __init__(self, tables: Tables, settings: Settings) -> None:
+    def __init__(self, tables: Tables, settings: Settings, history: History | None = None) -> None:
         self.tables = tables
         self.settings = settings
         self._converter = Converter(tables, settings)
         self._enricher = Enricher(tables, settings)
+        self._context = None
+        if settings.context:
+            from adapter.enrich.context.judge import ContextJudge
+
+            self._context = ContextJudge(tables, settings, self._enricher, history)
         self._charsets = any(row.charset for row in tables.senders)
 
     def __call__(self, raw: RawMessage) -> Outcome:
@@ -116,6 +126,8 @@ class Pipeline:
         for context in conversion.observations:
             issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
         form = self.settings.to or "transaction"
+        if self._context is not None:
+            issues += self._context.judge_entries(conversion.entries, conversion.observations, transaction=form == "transaction")
         if form == "ndjson":
             resources = ndjson(conversion.entries)
             self._validate(resources, "output-invalid")
@@ -124,6 +136,8 @@ class Pipeline:
             whole = bundle(conversion.entries, form, **conversion.envelope)
             self._validate([whole], "output-invalid")
             lines = [dumps(whole)]
+        if self._context is not None:
+            self._context.remember()
         return Outcome("converted", data, lines, issues, len(conversion.observations))
 
     def _fhir(self, data: bytes) -> Outcome:
@@ -139,10 +153,14 @@ class Pipeline:
         for context in found.observations:
             senders = context.sender_application, context.sender_facility
             issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
+        if self._context is not None:
+            issues += self._context.judge_resource(found.resource, found.observations)
         resources = [found.resource]
         if self.settings.to is not None:
             resources = _reshape(found.resource, self.settings.to)
         self._validate(resources, "output-invalid")
+        if self._context is not None:
+            self._context.remember()
         return Outcome("converted", data, [dumps(resource) for resource in resources], issues, len(found.observations))
 
     def _validate(self, resources: list[dict[str, Any]], slug: str) -> None:

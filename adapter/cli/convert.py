@@ -65,6 +65,18 @@ def convert(
     mappings: Annotated[
         list[Path] | None, typer.Option("--mappings", help="Lay this folder over the shipped tables (repeatable).", metavar="DIR")
     ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--context",
+            help="Judge beyond the one result: change, iss or notes (repeatable, or separated by commas).",
+            metavar="JUDGEMENT",
+        ),
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", help="Keep results in this file for --context change. It holds patient data.", metavar="FILE"),
+    ] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Number of worker processes.")] = 1,
     limit: Annotated[int, typer.Option("--limit", min=1024, help="Largest message in bytes.")] = 64 * 2**20,
     show_phi: Annotated[
@@ -86,6 +98,7 @@ def convert(
         attach_source=attach_source,
         limit=limit,
         mappings=mappings or (),
+        context=context or (),
     )
     options = FilterOptions(
         files=tuple(files or ()),
@@ -94,6 +107,7 @@ def convert(
         issues=issues,
         fail_on=frozenset(fail_on or ()),
         rejects=rejects,
+        history=history,
         jobs=jobs,
         show_phi=show_phi,
         pretty=pretty,

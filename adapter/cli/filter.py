@@ -6,15 +6,25 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NoReturn, cast
 
 import orjson
 import typer
 
-from adapter.config import MESSAGE_LIMIT, OUTPUT_FORMS, UNITS, VALIDATIONS, OutputForm, Settings, Units, Validation
+from adapter.config import (
+    CONTEXT_SWITCHES,
+    MESSAGE_LIMIT,
+    OUTPUT_FORMS,
+    UNITS,
+    VALIDATIONS,
+    OutputForm,
+    Settings,
+    Units,
+    Validation,
+)
 from adapter.fhir.json import dumps, loads
 from adapter.hl7v2.framing import RawMessage
 from adapter.intake import Intake
@@ -22,6 +32,9 @@ from adapter.issues import CATALOGUE, Issue
 from adapter.pipeline import Outcome, Pipeline
 from adapter.tables.index import Tables
 from adapter.tables.load import TableFaults, load_tables
+
+if TYPE_CHECKING:
+    from adapter.enrich.context.change import History
 
 BLOCK = 256 * 1024
 OK, SOME_REJECTED, USAGE, BROKEN = 0, 1, 2, 3
@@ -37,6 +50,7 @@ class FilterOptions:
     issues: Path | None
     fail_on: frozenset[str]
     rejects: Path | None
+    history: Path | None
     jobs: int
     show_phi: bool
     pretty: bool
@@ -71,11 +85,15 @@ def settings_from(
     attach_source: bool = False,
     limit: int = MESSAGE_LIMIT,
     mappings: Sequence[Path] = (),
+    context: Sequence[str] = (),
 ) -> Settings:
     """Check the flags and make the settings; a wrong one ends the program with status 2 before anything is read."""
     _choice("--to", to, ("", *OUTPUT_FORMS))
     _choice("--units", units, UNITS)
     _choice("--validate", validate, VALIDATIONS)
+    switches = [switch.strip() for text in context for switch in text.split(",")]
+    for switch in switches:
+        _choice("--context", switch, CONTEXT_SWITCHES)
     if timezone:
         from zoneinfo import ZoneInfo
 
@@ -93,6 +111,7 @@ def settings_from(
         attach_source=attach_source,
         limit=limit,
         mappings=tuple(mappings),
+        context=tuple(switch for switch in CONTEXT_SWITCHES if switch in switches),
     )
 
 
@@ -125,12 +144,15 @@ def run_filter(settings: Settings, options: FilterOptions) -> int:
     for path in options.files:
         if str(path) != "-" and not path.is_file():
             _usage(f"{path} is no file.")
+    if options.history is not None and ("change" not in settings.context or options.jobs > 1):
+        _usage("--history goes with --context change, and with one job: results must be compared in the order of the input.")
     tally = Tally()
     try:
         with ExitStack() as stack:
             sink = _Sink(options, stack, tally)
             stream_issues: list[Issue] = []
-            for outcome in _outcomes(tables, settings, options, stream_issues):
+            history = stack.enter_context(_history(options.history)) if options.history is not None else None
+            for outcome in _outcomes(tables, settings, options, stream_issues, history):
                 sink.take(outcome)
             sink.finish(stream_issues)
     except BrokenPipeError:
@@ -141,15 +163,36 @@ def run_filter(settings: Settings, options: FilterOptions) -> int:
         print(f"b2m-adapter: stopped part-way: {failure}", file=sys.stderr)
         return BROKEN
     if not tally.fates:
-        print("error no-message: " + CATALOGUE["no-message"].meaning, file=sys.stderr)
+        tally.issues["no-message"] += 1
+        kind = CATALOGUE["no-message"]
+        print(f"input: {kind.severity} no-message: {kind.meaning} {kind.action}", file=sys.stderr)
     _summary(tally)
     return tally.status(options.fail_on)
 
 
-def _outcomes(tables: Tables, settings: Settings, options: FilterOptions, stream_issues: list[Issue]) -> Iterator[Outcome]:
+@contextmanager
+def _history(path: Path) -> Iterator[History]:
+    """Open the history; a file that is none ends the program with status 2 before anything is read."""
+    import sqlite3
+
+    from adapter.cli.history import SqliteHistory
+
+    try:
+        history = SqliteHistory(path)
+    except (sqlite3.Error, OSError) as failure:
+        _usage(f"--history {path} cannot be used: {failure}.")
+    try:
+        yield history
+    finally:
+        history.close()
+
+
+def _outcomes(
+    tables: Tables, settings: Settings, options: FilterOptions, stream_issues: list[Issue], history: History | None
+) -> Iterator[Outcome]:
     messages = _messages(settings, options, stream_issues)
     if options.jobs == 1:
-        pipeline = Pipeline(tables, settings)
+        pipeline = Pipeline(tables, settings, history)
         return map(pipeline, messages)
     from adapter.cli.workers import convert_in_workers
 
@@ -303,6 +346,6 @@ def _choice(flag: str, value: str, choices: tuple[str, ...]) -> None:
         _usage(f"{flag} {value!r} is not one of: {', '.join(choice for choice in choices if choice)}.")
 
 
-def _usage(text: str) -> None:
+def _usage(text: str) -> NoReturn:
     print(f"b2m-adapter: {text}", file=sys.stderr)
     raise typer.Exit(USAGE)

@@ -94,15 +94,22 @@ class Enricher:
         found = self._filter.packs_of(text)
         return bool(found) if not packs else not found.isdisjoint(packs)
 
+    def resolution(self, context: ObservationContext) -> Resolution | None:
+        """Tell what an Observation is; None where no pack may know it."""
+        return self._resolved(context.observation, context)
+
     def _known(self, element: dict[str, Any], context: ObservationContext) -> bool:
-        if not self._filter.passes(element.get("code", {})):
+        found = self._resolved(element, context)
+        if found is None or found.pack is None or found.loinc is None:
             return False
+        return found.pack.name in (self._settings.only or (found.pack.name,))
+
+    def _resolved(self, element: dict[str, Any], context: ObservationContext) -> Resolution | None:
+        if not self._filter.passes(element.get("code", {})):
+            return None
         result = Result(element, context, self._tables, self._settings, specimen_of(self._tables, context))
         quantity = element.get("valueQuantity")
-        found = self._resolve(query_of(result, unit_of(result, quantity).ucum if quantity else ""))
-        return (
-            found.pack is not None and found.loinc is not None and found.pack.name in (self._settings.only or (found.pack.name,))
-        )
+        return self._resolve(query_of(result, unit_of(result, quantity).ucum if quantity else ""))
 
     def _resolve(self, query: CodeQuery) -> Resolution:
         found = self._resolutions.get(query)

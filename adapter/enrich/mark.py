@@ -1,6 +1,7 @@
 """The mark: the extension that tells what the adapter added from what the laboratory sent.
 
-It stands on the added Coding, interpretation CodeableConcept or referenceRange element and names the rule, the table row and the
+It stands on the added Coding, interpretation CodeableConcept, referenceRange element or note, and on an Observation that is a
+judgement of the adapter; it names the rule, the table row and the
 version of the tables. Its definition is `adapter/fhir/definitions/StructureDefinition-mark.json`.
 """
 
@@ -22,6 +23,9 @@ RULES: dict[str, str] = {
     "range-from-table": "No reference range was sent; this is the laboratory's range of the table.",
     "interpretation-computed": "No flag was sent; this one follows from the value and the reference range.",
     "interpretation-critical": "The value reaches a critical limit of the site's table.",
+    "change-computed": "Change against the earlier result, with the variation of the site's table.",
+    "stage-computed": "Stage computed from results of one collection.",
+    "note-from-context": "Another result of the message gives reason for this note.",
     "value-absent": "The result has no value, and no reason was sent.",
 }
 """Every rule of this room and what it says."""

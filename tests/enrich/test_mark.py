@@ -34,7 +34,7 @@ def test_the_definition_is_valid_fhir() -> None:
 
 def test_it_may_stand_where_the_adapter_puts_it() -> None:
     context = {item["expression"] for item in structure_definition("mark")["context"]}
-    assert context == {"Coding", "CodeableConcept", "Observation.referenceRange"}
+    assert context == {"Coding", "CodeableConcept", "Observation.referenceRange", "Annotation", "Observation"}
 
 
 def test_a_mark_has_the_parts_of_the_definition() -> None:
