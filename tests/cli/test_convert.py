@@ -275,3 +275,10 @@ def test_show_phi_shows_what_the_sender_wrote(tmp_path):
     done = convert_command("--show-phi", "--issues", tmp_path / "issues", FOLDER / "value-types/no-number.hl7")
     assert "4,2" in done.stderr
     assert issues_in(tmp_path / "issues")[0]["value"] == "4,2"
+
+
+def test_fail_on_no_message_makes_an_empty_input_a_failure(tmp_path):
+    empty = tmp_path / "empty.hl7"
+    empty.write_bytes(b"")
+    assert convert_command(str(empty)).status == 0
+    assert convert_command("--fail-on", "no-message", str(empty)).status == 1
