@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coded_in, coding, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_concept
 from adapter.convert.datatypes.identifiers import IDENTIFIER_TYPE, identifier_cx
 from adapter.convert.datatypes.quantities import decimal_of
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components, leaf, put, string
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import source_field

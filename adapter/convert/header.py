@@ -18,8 +18,9 @@ from typing import Any
 from adapter import __version__
 from adapter.convert import message_segments
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import coded_in, coding
+from adapter.convert.datatypes.codes import coding
 from adapter.convert.datatypes.identifiers import hd_uri
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components
 from adapter.convert.datatypes.times import date_time, instant
 from adapter.convert.datatypes.verbatim import keep_source, source_extension, source_field

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import URI_SYSTEM, Assembly
-from adapter.convert.datatypes.codes import mapped_concept, table_coding
+from adapter.convert.datatypes.codes import mapped_concept
 from adapter.convert.datatypes.identifiers import authority, hd_uri, identifier_ei
+from adapter.convert.datatypes.table_codes import table_coding
 from adapter.convert.datatypes.text import components, keep, leaf, promoted
 from adapter.convert.environment import Environment
 from adapter.convert.party import share_filled

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert import notes, participation
-from adapter.convert.datatypes.codes import codeable_concept, coded_in, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, mapped_code, mapped_concept
 from adapter.convert.datatypes.identifiers import identifier_typed
 from adapter.convert.datatypes.quantities import decimal_of
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components, leaf
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_field

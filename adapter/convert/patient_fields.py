@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from adapter.convert.datatypes.codes import codeable_concept, coded_in
+from adapter.convert.datatypes.codes import codeable_concept
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, typed
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components, leaf, put, verbatim
 from adapter.convert.datatypes.times import date, date_time
 from adapter.convert.environment import DatatypeFunction, Environment

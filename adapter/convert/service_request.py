@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coded_in, coding, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_code, mapped_concept
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, identifier_of_pair, identifier_typed, typed
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time
 from adapter.convert.datatypes.verbatim import first_repetition, source_extension, source_field

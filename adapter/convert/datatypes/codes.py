@@ -20,7 +20,7 @@ from adapter.convert.datatypes.coding_systems import OID, known_system, local_sy
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, verbatim
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.rules import Primitive
-from adapter.fhir.v2_codes import V2_TABLE, may_claim
+from adapter.fhir.v2_codes import may_claim
 from adapter.tables.rows import CodeRow
 
 ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
@@ -70,7 +70,7 @@ def _set_system(
         found["_system"] = {"extension": [verbatim(kept)]}
 
 
-def _set_code(found: dict[str, Any], code: str) -> None:
+def set_code(found: dict[str, Any], code: str) -> None:
     """Set the code; text that is no FHIR `code` (line breaks, double blanks) is kept as text."""
     if (" " not in code and code.isprintable()) or _CODE.fullmatch(code):
         found["code"] = code
@@ -93,7 +93,7 @@ def _coding(
     if parts[version]:
         found["version"] = parts[version]
     if code:
-        _set_code(found, code)
+        set_code(found, code)
     if display:
         found["display"] = display
     return found or None
@@ -213,7 +213,7 @@ def _source_coding(
         # Nothing says that the code is of the HL7 table: it stays without system.
         source: dict[str, Any] = {}
         if code:
-            _set_code(source, code)
+            set_code(source, code)
     else:
         source = {"system": own_uri, "code": code}
     if parts[place[1]]:
@@ -371,56 +371,3 @@ def alternate_code(table: str, code: str, environment: Environment) -> tuple[dic
     _, uri = _own_system(table, environment)
     source = {"system": uri, "code": code} if uri and may_claim(uri, code) else {"code": code}
     return ({"url": ALTERNATE_CODES, "valueCodeableConcept": {"coding": [source]}},)
-
-
-def table_coding(table: str, code: str, environment: Environment, component: str = "") -> dict[str, Any]:
-    """Make the Coding of a code in a field for which HL7 names the table, and no code map is needed.
-
-    Parameters
-    ----------
-    table : str
-        Number of the HL7 table: `0136`.
-    code : str
-        The code, clean.
-    environment : Environment
-        For the fault of a code that the table does not have; it stays without system.
-    component : str
-        Where the code stands, for the fault.
-
-    Returns
-    -------
-    dict
-        A new Coding.
-    """
-    found: dict[str, Any] = {}
-    if may_claim(V2_TABLE + table, code):
-        found["system"] = V2_TABLE + table
-    else:
-        environment.fault("code-not-mapped", component, f"table {table}", code)
-    _set_code(found, code)
-    return found
-
-
-@cache
-def coded_in(table: str) -> DatatypeFunction:
-    """Make the function that gives the Coding of a code of a HL7 table; components beside the code are read as CWE.
-
-    Parameters
-    ----------
-    table : str
-        Number of the HL7 table: `0136`.
-
-    Returns
-    -------
-    function
-        Datatype function: ID, IS, CWE -> Coding or None. The same one for the same table.
-    """
-
-    def coding_of_table(text: str, environment: Environment) -> dict[str, Any] | None:
-        if "^" in text:
-            return coding(text, environment)
-        code = leaf(text)
-        return table_coding(table, code, environment) if code else None
-
-    coding_of_table.__qualname__ = f"coded_in({table!r})"
-    return coding_of_table

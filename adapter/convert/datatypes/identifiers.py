@@ -11,8 +11,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from adapter.convert.datatypes.codes import mapped_concept, table_coding
+from adapter.convert.datatypes.codes import mapped_concept
 from adapter.convert.datatypes.coding_systems import ABSOLUTE_URI, OID, UUID, uri_part
+from adapter.convert.datatypes.table_codes import table_coding
 from adapter.convert.datatypes.text import any_valued, components, keep, leaf, promoted
 from adapter.convert.datatypes.times import validity
 from adapter.convert.environment import DatatypeFunction, Environment

@@ -2,8 +2,9 @@
 
 import pytest
 
-from adapter.convert.datatypes.codes import codeable_concept, coded_id, coded_in, coding, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coded_id, coding, mapped_code, mapped_concept
 from adapter.convert.datatypes.coding_systems import code_system
+from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import verbatim
 from adapter.convert.rules import Primitive
 
