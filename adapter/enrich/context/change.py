@@ -181,17 +181,14 @@ def _judged(tables: Tables, fact: Fact, earlier: Candidate, row: VariationRow) -
     if factor is None or before <= 0:
         return None
     change = Fraction(fact.value) / (before * factor) - 1
-    # (change in percent)^2 > 2 z^2 (CVA^2 + CVI^2): no root, no rounding
-    limit = 2 * Fraction(row.z) ** 2 * (Fraction(row.cv_analytical) ** 2 + Fraction(row.cv_individual) ** 2)
-    significant = (change * 100) ** 2 > limit
+    significant, limit = larger_than_reference_change(change, row.cv_analytical, row.cv_individual, row.z)
     code = ("U" if change > 0 else "D") if significant else ""
     # round() of a fraction is exact and half to even
     shown = Decimal(round(change * 10000)).scaleb(-2)
-    root = _PRECISE.sqrt(_PRECISE.divide(Decimal(limit.numerator), Decimal(limit.denominator)))
     text = (
         f"Earlier {earlier.known.number} {earlier.known.unit} ({earlier.known.collected}), now "
         f"{format(fact.value, 'f')} {fact.unit} ({collected(fact.observation)}): change {shown} %; reference change value "
-        f"{_PRECISE.quantize(root, _SHOWN)} % (z {row.z}, CVA {row.cv_analytical} %, CVI {row.cv_individual} %). "
+        f"{limit} % (z {row.z}, CVA {row.cv_analytical} %, CVI {row.cv_individual} %). "
         f"The change is {'larger' if significant else 'not larger'} than the reference change value."
     )
     made = begun("change-computed", row.id, fact, "final")
@@ -207,6 +204,31 @@ def _judged(tables: Tables, fact: Fact, earlier: Candidate, row: VariationRow) -
     made["derivedFrom"] = [{"reference": fact.url}, earlier.reference]
     made["note"] = [{"text": text}]
     return Judgement("change", fact, made, text)
+
+
+def larger_than_reference_change(
+    change: Fraction, cv_analytical: Decimal, cv_individual: Decimal, z: Decimal
+) -> tuple[bool, Decimal]:
+    """Tell whether a change is larger than the reference change value.
+
+    Parameters
+    ----------
+    change : fractions.Fraction
+        The change as a part of the earlier value.
+    cv_analytical, cv_individual : decimal.Decimal
+        Coefficients of variation in percent.
+    z : decimal.Decimal
+        Standard normal deviate.
+
+    Returns
+    -------
+    tuple of bool and decimal.Decimal
+        The answer, exact; and the reference change value in percent, rounded to two decimals, half to even.
+    """
+    # (change in percent)^2 > 2 z^2 (CVA^2 + CVI^2): no root, no rounding
+    square = 2 * Fraction(z) ** 2 * (Fraction(cv_analytical) ** 2 + Fraction(cv_individual) ** 2)
+    root = _PRECISE.sqrt(_PRECISE.divide(Decimal(square.numerator), Decimal(square.denominator)))
+    return (change * 100) ** 2 > square, _PRECISE.quantize(root, _SHOWN)
 
 
 def _logical(known: Known) -> dict[str, Any]:
