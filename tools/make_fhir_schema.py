@@ -300,6 +300,10 @@ class SchemaMaker:
         if stem == "value" and element["path"].startswith("Observation."):
             # obs-6, and the same for components: a reason for absence stands only where no value stands.
             dependents["dataAbsentReason"] = {"properties": dict.fromkeys(names, False)}
+        if element["path"] == "Extension.value[x]":
+            # Beside the required url one other element stands alone anyway. To ask first whether there are more saves the
+            # hundred look-ups of the rules for each kind of value: a third of the time that a whole Bundle takes.
+            schema.update({"if": {"maxProperties": 2}, "else": {"dependentSchemas": schema.pop("dependentSchemas")}})
         if element["min"]:
             every.append(_one_of(*names))
 
