@@ -132,6 +132,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "102",
     ),
     (
+        "control-characters",
+        "warning",
+        "The message holds control characters, which FHIR text cannot have; each was kept as its escape sequence (\\X0C\\).",
+        "Ask the sender not to send printer commands, or check the connection.",
+        "102",
+    ),
+    (
         "bad-delimiters",
         "error",
         "MSH-1 and MSH-2 do not name a usable set of delimiters.",

@@ -31,6 +31,8 @@ def _vendor(assembly: Assembly, segment: Segment, text: str, targets: Targets) -
 
 def _version(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     version = {"value": leaf(text)}
+    if not version["value"]:
+        return
     targets["Device"]["version"] = [version]
     if "MessageHeader" in targets:
         targets["MessageHeader"]["source"].setdefault("version", version["value"])
@@ -38,13 +40,17 @@ def _version(assembly: Assembly, segment: Segment, text: str, targets: Targets) 
 
 def _name(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     name = leaf(text)
+    if not name:
+        return
     targets["Device"]["deviceName"] = [{"name": name, "type": "manufacturer-name"}]
     if "MessageHeader" in targets and segment.number == 1:
         targets["MessageHeader"]["source"]["software"] = name
 
 
 def _information(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-    targets["Device"].setdefault("note", []).append({"text": leaf(text)})
+    information = leaf(text)
+    if information:
+        targets["Device"].setdefault("note", []).append({"text": information})
 
 
 def _installed(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -310,8 +310,10 @@ def _add(assembly: Assembly, specimen: dict[str, Any], segment: Segment | None, 
     reference = assembly.share(resource, (assembly.patient_key, *specimen_key(assembly, segment, report)))
     there = assembly.resources[reference["reference"]]
     if there is not resource:
-        collection = {**resource.get("collection", {}), **there.get("collection", {})}
-        whole = all(collection[name] == value for name, value in resource.pop("collection", {}).items())
+        before, new = there.get("collection", {}), resource.pop("collection", {})
+        timed = any(name in before for name in _COLLECTED)
+        collection = {name: value for name, value in new.items() if not (timed and name in _COLLECTED)} | before
+        whole = all(collection.get(name) == value for name, value in new.items())
         if not (fill(there, resource) and whole) and segment is not None:
             keep_sources(there, [(segment.name, segment.text)])
         if collection:

@@ -36,6 +36,16 @@ _STANDARD_NAMES = """
 """
 STANDARD_SEGMENTS = frozenset(_STANDARD_NAMES.split())
 
+_SEPARATORS = ("|", "^", "&", "~")
+#: What ends the thing that a separator separates.
+_ENDS = {"^": "|~\r", "&": "|~^\r", "~": "|\r"}
+#: Fields of text, where a separator may be a character that the sender forgot to escape; and MSH-2.
+_KEPT_FIELDS = {"MSH": 1, "OBX": 5, "NTE": 3}
+
+#: Characters that no text has: FHIR strings do not allow them (and count U+FEFF as blank); HL7 has them in escape sequences only.
+_CONTROL_BYTES = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20)])
+_CONTROL = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ufeff]")
+
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 _INDENTED = re.compile(r"[ \t]+([A-Z][A-Z0-9]{2})\|")
 
@@ -187,7 +197,7 @@ def read_message(data: bytes, charset: str = "") -> Message:
     Returns
     -------
     Message
-        Its segments, and issues about charset, delimiters, version and lines that are no segments.
+        Its segments, and issues about charset, delimiters, version, control characters and lines that are no segments.
 
     Raises
     ------
@@ -210,6 +220,10 @@ def read_message(data: bytes, charset: str = "") -> Message:
     if text.count("\r") > SEGMENT_LIMIT:
         raise reject("too-many-segments", "MSH", f"more than {SEGMENT_LIMIT} lines")
     issues = [*decoding_issues, *delimiter_issues]
+    if len(data.translate(None, _CONTROL_BYTES)) < len(data) or "\ufeff" in text:
+        text, count = _CONTROL.subn(lambda found: f"\\X{found[0].encode().hex().upper()}\\", text)
+        if count:
+            issues.append(Issue("control-characters", "MSH", f"{count} of them"))
     return Message(data, _segments(text, issues), issues, codec, field_separator, encoding_characters)
 
 
@@ -244,10 +258,10 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
         segments.append(Segment(name, number, line))
     if continuation:
         _join(segments[-1], continuation)
-    for segment in segments:
-        # field separators at the end carry nothing (HL7 v2.5.1 chapter 2.5.3)
-        if segment.text[-1] == "|":
-            segment.text = segment.text.rstrip("|")
+    # behind MSH-2, which is nothing but separators
+    if _may_have_empty_ends(text[9:]):
+        for segment in segments:
+            segment.text = _without_empty_ends(segment)
     if counts["MSH"] > 1:
         raise reject("segment-unreadable", "MSH[2]", "a second MSH segment stands within the message")
     return segments
@@ -257,3 +271,33 @@ def _join(segment: Segment, continuation: list[str]) -> None:
     """Join lines at once, so that a text of many lines costs linear time."""
     segment.text = "\n".join([segment.text, *continuation])
     continuation.clear()
+
+
+def _may_have_empty_ends(text: str) -> bool:
+    """Tell whether a separator stands before the end of what it separates; splitting is the fastest way to look behind each."""
+    for separator, ends in _ENDS.items():
+        if separator in text:
+            for part in text.split(separator):
+                if part and part[0] in ends:
+                    return True
+    return "|\r" in text or text.endswith(_SEPARATORS)
+
+
+def _without_empty_ends(segment: Segment) -> str:
+    """Remove separators that nothing follows: `|1^A^^|||` says `|1^A` (HL7 v2.5.1 chapter 2.5.3)."""
+    text = segment.text.rstrip("|")
+    if not _may_have_empty_ends(text):
+        return text
+    fields = text.split("|")
+    kept = _KEPT_FIELDS.get(segment.name, 0)
+    for number, field in enumerate(fields):
+        if number != kept and field:
+            fields[number] = _without_empty_parts(field)
+    return "|".join(fields)
+
+
+def _without_empty_parts(field: str) -> str:
+    repetitions = [repetition.rstrip("^&") for repetition in field.split("~")]
+    if "&^" in field:
+        repetitions = ["^".join([part.rstrip("&") for part in repetition.split("^")]) for repetition in repetitions]
+    return "~".join(repetitions).rstrip("~")

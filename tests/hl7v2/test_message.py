@@ -1,5 +1,6 @@
 """A message as segments and fields."""
 
+import re
 import time
 
 import pytest
@@ -54,11 +55,49 @@ class TestSegments:
         assert message.issues == []
 
     def test_local_and_empty_segments(self) -> None:
-        assert texts(read("PV1", "ZDS|x", "PV1|")) == ["PV1", "ZDS|x", "PV1|"]
+        assert texts(read("PV1", "ZDS|x", "PV1|")) == ["PV1", "ZDS|x", "PV1"]
 
     @pytest.mark.parametrize(("text", "is_valued"), [("", False), ('""', False), ("0", True), (" ", True)])
     def test_the_explicit_null_carries_no_value(self, text: str, is_valued: bool) -> None:
         assert valued(text) is is_valued
+
+
+class TestSeparatorsThatNothingFollows:
+    @pytest.mark.parametrize(
+        ("sent", "meant"),
+        [
+            ("PID|1|A|||", "PID|1|A"),
+            ("PID|1|A^B^^|C", "PID|1|A^B|C"),
+            ("PID|1|A^^B&&^|C", "PID|1|A^^B|C"),
+            ("PID|1|A^&^B", "PID|1|A^^B"),
+            ("PID|1|A&B&^C", "PID|1|A&B^C"),
+            ("PID|1|A^~B~~|C", "PID|1|A~B|C"),
+            ("PID|1|^^^|C", "PID|1||C"),
+        ],
+    )
+    def test_they_are_no_part_of_the_message(self, sent: str, meant: str) -> None:
+        assert texts(read(sent)) == [meant]
+
+    def test_the_text_of_results_and_notes_is_left_alone(self) -> None:
+        assert texts(read("OBX|1|TX|A^||see A&|", "NTE|1||a^^")) == ["OBX|1|TX|A||see A&", "NTE|1||a^^"]
+
+    def test_separators_before_a_line_that_continues_the_text_count(self) -> None:
+        assert texts(read("OBX|1|TX|A||", "text||")) == ["OBX|1|TX|A||\ntext"]
+
+    def test_encoding_characters_stay(self) -> None:
+        assert read_message(b"MSH|^~\\&|A^|||||||||2.5.1|").header.text == "MSH|^~\\&|A|||||||||2.5.1"
+
+
+class TestControlCharacters:
+    def test_they_become_their_escape_sequences(self) -> None:
+        message = read("NTE|1||page one\x0cpage two\x1b[1m")
+        assert texts(message) == ["NTE|1||page one\\X0C\\page two\\X1B\\[1m"]
+        assert [(issue.slug, issue.detail) for issue in message.issues] == [("control-characters", "2 of them")]
+
+    def test_tabulators_are_text(self) -> None:
+        message = read("NTE|1||a\tb")
+        assert texts(message) == ["NTE|1||a\tb"]
+        assert message.issues == []
 
 
 class TestLinesThatAreNoSegments:
@@ -75,7 +114,7 @@ class TestLinesThatAreNoSegments:
     def test_blank_lines_between_lines_of_text_are_kept(self) -> None:
         assert texts(read("NTE|1||first", "", "third", "", "OBX|1")) == ["NTE|1||first\n\nthird", "OBX|1"]
 
-    @pytest.mark.parametrize("line", ["END", "PLATELETS|1", "ISO-8859-1", "obx|1", "|||", "12X|1"])
+    @pytest.mark.parametrize("line", ["END", "PLATELETS|1", "ISO-8859-1", "obx|1", "||1", "12X|1"])
     def test_what_is_no_segment_name(self, line: str) -> None:
         assert texts(read("NTE|1||first", line)) == ["NTE|1||first\n" + line]
 
@@ -170,9 +209,14 @@ def test_no_text_is_lost(lines: list[str]) -> None:
         message = read(*lines)
     except Rejected:
         return
-    sent = "".join(lines).replace(" ", "")
-    assert "".join(segment.text for segment in message.segments[1:]).replace("\n", "").replace(" ", "") in (
+    sent = _content("".join(lines))
+    assert _content("".join(segment.text for segment in message.segments[1:])) in (
         sent,
         # text before the first segment continues MSH
-        sent.removeprefix(message.header.text.partition("\n")[2].replace("\n", "").replace(" ", "")),
+        sent.removeprefix(_content(message.header.text.partition("\n")[2])),
     )
+
+
+def _content(text: str) -> str:
+    """What is no blank, line end or separator: separators that nothing follows are not kept."""
+    return re.sub(r"[ \n|^~&]", "", text)

@@ -17,7 +17,8 @@ from adapter.hl7v2.escapes import unescape
 ORIGINAL_TEXT = "http://hl7.org/fhir/StructureDefinition/originalText"
 
 # FHIR R4 2.24.0.1: strings hold no characters below U+0020 but tab, CR and LF.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# U+FEFF counts as a blank there, and a string of blanks alone is none.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]")
 
 
 def decoded(text: str) -> str:
@@ -73,6 +74,9 @@ def components(text: str, size: int = 0, separator: str = "^") -> list[str]:
         Clean text of each component.
     """
     parts = text.split(separator)
+    if "&" in text and separator == "^":
+        # subcomponent separators at the end carry nothing (HL7 v2.5.1 chapter 2.5.3)
+        parts = [part.rstrip("&") for part in parts]
     if "\\" in text or '""' in text:
         parts = [leaf(part) for part in parts]
     else:
