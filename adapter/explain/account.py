@@ -127,7 +127,8 @@ class _Trial:
 
 
 def _posting(trial: _Trial, one: Component, made: list[Difference], silent: Sequence[Component]) -> Posting:
-    found = made or _beside_same_text(trial, one) or _beside_neighbour(trial, one, silent) or _instead_of_another(trial, one)
+    found = made or _beside_same_text(trial, one) or _beside_neighbour(trial, one, silent)
+    found = found or _instead_of_another(trial, one, []) or _instead_of_another(trial, one, _same_field(trial, one))
     if found:
         return Posting(one, "verbatim" if all(difference.verbatim for difference in found) else "mapped")
     reason = reason_of_drop(one)
@@ -155,10 +156,20 @@ def _beside_neighbour(trial: _Trial, one: Component, silent: Sequence[Component]
     return []
 
 
-def _instead_of_another(trial: _Trial, one: Component) -> list[Difference]:
+def _instead_of_another(trial: _Trial, one: Component, taken: Sequence[Component]) -> list[Difference]:
     """Compare with another text in its place; one that is merely kept as sent says nothing about what stood there."""
-    found = compare(trial.output, trial.convert([(one, altered(one.text))]))
+    without = [(other, "") for other in taken]
+    output = trial.convert(without) if without else trial.output
+    found = compare(output, trial.convert([*without, (one, altered(one.text))])) if output is not None else []
     return [] if all(difference.verbatim for difference in found) else found
+
+
+def _same_field(trial: _Trial, one: Component) -> list[Component]:
+    """Give the components of other segments whose field says exactly what the field of this one says."""
+    segments = trial.message.segments
+    text = segments[one.position.segment][one.position.field]
+    others = [other for other in trial.components if other.field == one.field and other.position.segment != one.position.segment]
+    return [other for other in others if segments[other.position.segment][other.position.field] == text]
 
 
 def reason_of_drop(component: Component) -> str:

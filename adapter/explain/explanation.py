@@ -2,16 +2,17 @@
 
 A component stands behind an element when the element is another one with another text in the component's place. An element that
 enrichment made may stay the same then (a flag, as long as the value stays above the range): what it needs at all counts too. An
-element that no other text changes stands there because of what it needs (the type of an order number). A row of a code map
-belongs to a component when it is looked up less often with another text there. FHIR input has no components: its elements are as
-received but for what enrichment changed.
+element that no other text changes stands there because of the component or the field that it needs (the type of an order number).
+A row of a code map belongs to a component when it is looked up less often with another text there. FHIR input has no components:
+its elements are as received but for what enrichment changed.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from adapter.config import Settings
@@ -22,7 +23,7 @@ from adapter.explain.account import reason_of_drop, rules_by_field
 from adapter.explain.components import Component, altered, components_of, variant
 from adapter.explain.outputs import Output, Path, Workbench, compare, differences, leaves
 from adapter.fhir.reading import read_fhir
-from adapter.hl7v2.message import Message
+from adapter.hl7v2.message import Message, place
 from adapter.issues import Issue
 from adapter.tables.index import Tables
 
@@ -130,7 +131,8 @@ def explain_v2(message: Message, source: bytes, workbench: Workbench) -> Explana
     behind: dict[tuple[str, Path], list[Source]] = defaultdict(list)
     needed: dict[tuple[str, Path], list[Source]] = defaultdict(list)
     unused: list[tuple[Component, str]] = []
-    for one in components_of(message):
+    every = components_of(message)
+    for one in every:
         other = workbench.convert(variant(message, [(one, altered(one.text))]), source)
         reached = _reached(output, other)
         rows = tuple(output.rows - other.rows) if other is not None else ()
@@ -141,6 +143,10 @@ def explain_v2(message: Message, source: bytes, workbench: Workbench) -> Explana
             needed[leaf].append(Source(one, _rules(one.field, *leaf), ()))
         if not reached and not without:
             unused.append((one, reason_of_drop(one)))
+    for whole, parts in _fields(message, every):
+        for leaf in _reached(output, workbench.convert(variant(message, [(one, "") for one in parts]), source)):
+            if leaf not in behind and not any(one.component in parts for one in needed[leaf]):
+                needed[leaf].append(Source(whole, _rules(whole.field, *leaf), ()))
     elements = []
     for url, resource in output.resources.items():
         name = output.names[url]
@@ -193,6 +199,15 @@ def explain_fhir(data: bytes, tables: Tables, settings: Settings) -> Explanation
             mine = done.get(path)
             elements.append(Element(f"{kind}[{counts[kind]}]", path, _value(resource, path), [], mine or [], mine is None))
     return Explanation(elements, issues)
+
+
+def _fields(message: Message, every: Sequence[Component]) -> Iterator[tuple[Component, list[Component]]]:
+    """Give each field that has several components, as one component, with its components."""
+    for (index, number), group in groupby(every, key=lambda one: (one.position.segment, one.position.field)):
+        parts = list(group)
+        if len(parts) > 1:
+            segment = message.segments[index]
+            yield Component(parts[0].position, place(segment, number), parts[0].field, "", segment[number]), parts
 
 
 def _resources(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -175,8 +175,12 @@ def _change_lines(change: Change, row: RowText, show_phi: bool) -> Iterator[str]
     where = f"; row {row(change.row)}" if change.row else ""
     yield f"enrichment {change.rule}: {ENRICHMENT_RULES[change.rule]}{where}"
     for number, step in enumerate(change.steps, 1):
-        what = step.what if show_phi else "looked up"
-        yield f"  step {number}: {what}: {f'row {row(step.row)}' if step.row else 'no row'}"
+        found = f"row {row(step.row)}" if step.row else "no row"
+        # what was looked up is text of the message; a row that is named already says nothing without it
+        if show_phi:
+            yield f"  step {number}: {step.what}: {found}"
+        elif step.row not in ("", change.row):
+            yield f"  step {number}: {found}"
 
 
 def explanation_data(explanation: Explanation, row: RowText, show_phi: bool) -> dict[str, Any]:
