@@ -80,7 +80,8 @@ def interpretation(text: str, environment: Environment) -> dict[str, Any] | None
         environment.fault("flag-not-mapped" if fault.slug == "code-not-mapped" else fault.slug, *fault[1:])
     found: dict[str, Any] | None = concept
     if found is not None and any(fault.slug == "code-not-mapped" for fault in faults) and "text" not in found:
-        found = {**found, "text": leaf(text.partition("^")[0])}
+        shown = leaf(text.partition("^")[0])
+        found = {**found, "text": shown} if shown else found
     return found
 
 
