@@ -78,7 +78,7 @@ def _transmitter(assembly: Assembly, segment: Segment, text: str, targets: Targe
     name = hd_name(text)
     if name:
         who["display"] = name
-    uri = hd_uri(text, assembly.environment) if "^" in text else None
+    uri = assembly.value(hd_uri, segment, 3, text) if "^" in text else None
     if uri is not None:
         who["identifier"] = {"system": "urn:ietf:rfc:3986", "value": uri}
     elif "^" in text:
@@ -189,10 +189,13 @@ def _language(assembly: Assembly, segment: Segment, text: str, targets: Targets)
 
 def _without_header(number: int) -> Builder:
     """Make the builder that keeps on the Provenance what only a MessageHeader has a place for."""
+    keep = source_field(f"MSH-{number}")
 
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
         if "MessageHeader" not in targets:
-            keep_source(targets["Provenance"], f"MSH-{number}", text)
+            # the same from message to message of a sender
+            found = assembly.environment.memo(keep)[text][0]
+            targets["Provenance"].setdefault("extension", []).append(found)
 
     return build
 

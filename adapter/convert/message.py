@@ -158,7 +158,8 @@ def _build_patient_result(assembly: Assembly, plans: dict[str, Plan], result: Pa
             keep_source(assembly.patient, segment.name, segment.text)
     if result.observations:
         observation.build_patient_observations(assembly, plans, result.observations)
-    link_parents(assembly, [_build_order(assembly, plans, one) for one in result.orders])
+    contexts = [_build_order(assembly, plans, one) for one in result.orders]
+    link_parents(assembly, contexts)
 
 
 def _build_order(assembly: Assembly, plans: dict[str, Plan], one: Order) -> OrderContext:
