@@ -10,10 +10,11 @@ import typer
 from adapter.cli.tables import TABLE_FAULT, Json, Mappings, app, loaded, near_path, print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from adapter.replay.table_change import Replayed
     from adapter.tables.difference import Difference
+    from adapter.tables.export import Resource
     from adapter.tables.index import Tables
     from adapter.tables.worklist import Draft
 
@@ -162,6 +163,84 @@ def unmapped(
         files.setdefault(draft.file, []).append(draft)
     for name, group in files.items():
         write_new(out / name, csv_text(tuple(group[0].cells), [list(draft.cells.values()) for draft in group]))
+
+
+@app.command(epilog="Example:  b2m-adapter tables export --format conceptmap --out build/export")
+def export(
+    form: Annotated[
+        str, typer.Option("--format", help="conceptmap, observationdefinition, valueset or codesystem.", metavar="FORMAT")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="New folder for the resources, one file each.", metavar="DIR")],
+    mappings: Mappings = None,
+) -> None:
+    """Write the tables as FHIR R4 resources. The same tables give the same bytes."""
+    from functools import partial
+
+    from adapter.enrich.mark import RULES
+    from adapter.fhir.full_validation import full_faults
+    from adapter.fhir.json import dumps
+    from adapter.tables.export import FORMATS, code_systems
+    from adapter.tables.export_concept_maps import concept_maps
+
+    formats: dict[str, Callable[[Tables], list[Resource]]] = {
+        **FORMATS,
+        "conceptmap": concept_maps,
+        "codesystem": partial(code_systems, rules=RULES),
+    }
+    if form not in formats:
+        typer.echo(f"b2m-adapter: --format {form!r} is not one of: {', '.join(sorted(formats))}.", err=True)
+        raise typer.Exit(TABLE_FAULT)
+    for resource in formats[form](loaded(mappings)):
+        name = f"{resource['resourceType']}-{resource['id']}"
+        for path, reason in full_faults(resource):
+            typer.echo(
+                f"b2m-adapter: {name} is no valid FHIR: {path} {reason}. A cell of the tables cannot be written in FHIR.",
+                err=True,
+            )
+            raise typer.Exit(TABLE_FAULT)
+        write_new(out / f"{name}.json", dumps(resource, indent=True).decode() + "\n")
+
+
+@app.command(name="import", epilog="Example:  b2m-adapter tables import ConceptMap-local-codes.json --out my-site")
+def import_(
+    file: Annotated[Path, typer.Argument(help="FHIR ConceptMap (.json) or CSV with LOINC and local codes.", metavar="FILE")],
+    out: Annotated[Path, typer.Option("--out", help="New site folder for codes.csv.", metavar="DIR")],
+    application: Annotated[str, typer.Option("--application", help="Sending application of all rows that name none.")] = "",
+    facility: Annotated[str, typer.Option("--facility", help="Sending facility of all rows that name none.")] = "",
+    system: Annotated[str, typer.Option("--system", help="Coding system of all rows that name none.")] = "",
+    mappings: Mappings = None,
+) -> None:
+    """Make codes.csv of a site from a ConceptMap or a list of local codes; what the checker refuses is listed.
+
+    Exit status 0: every row was taken; 1: some were refused; 2: the file cannot be read, or no row was taken.
+    """
+    from adapter.fhir.json import loads
+    from adapter.issues import Rejected
+    from adapter.tables.columns import CODES
+    from adapter.tables.import_codes import ImportFileError, candidates_of_concept_map, candidates_of_csv, take
+
+    given = {"sender_application": application, "sender_facility": facility, "code_system": system}
+    defaults = {column: cell for column, cell in given.items() if cell}
+    tables = loaded(mappings)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        source = f"imported from {file.name}"
+        if text.lstrip().startswith("{"):
+            candidates = candidates_of_concept_map(loads(text), source, defaults)
+        else:
+            candidates = candidates_of_csv(text, source, defaults)
+    except (OSError, UnicodeDecodeError, ImportFileError, Rejected) as failure:
+        typer.echo(f"b2m-adapter: {file}: {failure}.", err=True)
+        raise typer.Exit(TABLE_FAULT) from None
+    imported = take(candidates, tables)
+    for refused in imported.refused:
+        typer.echo(f"{file}: row {refused.place} ({refused.what}) refused: {' '.join(refused.reasons)}", err=True)
+    for pack, rows in sorted(imported.rows.items()):
+        write_new(out / pack / "codes.csv", csv_text(CODES.header, [[row[column] for column in CODES.header] for row in rows]))
+    count = sum(map(len, imported.rows.values()))
+    typer.echo(f"{count} rows taken, {len(imported.refused)} refused")
+    if imported.refused or not count:
+        raise typer.Exit(FAILED if count else TABLE_FAULT)
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
