@@ -16,7 +16,9 @@ from adapter.config import OutputForm, Settings
 from adapter.convert.message import Converter
 from adapter.convert.senders import hd_names, sender_names
 from adapter.enrich.enricher import Enricher
+from adapter.enrich.result import Change
 from adapter.fhir.bundle import bundle, entries_of, ndjson
+from adapter.fhir.canonical import TABLES_VERSION
 from adapter.fhir.json import dumps
 from adapter.fhir.reading import read_fhir
 from adapter.fhir.validation import structure_faults
@@ -150,18 +152,30 @@ class Pipeline:
             return Outcome("converted", data, [dumps(found.resource) if b"\n" in data else data.strip()], issues)
         if self.settings.validate == "full":
             self._validate([found.resource], "fhir-invalid")
+        changed = []
         for context in found.observations:
             senders = context.sender_application, context.sender_facility
-            issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
+            changes: list[Change] = []
+            issues += with_facts(self._enricher.enrich(context, changes), self.tables, *senders, context)
+            if changes:
+                changed.append(context.observation)
         if self._context is not None:
             issues += self._context.judge_resource(found.resource, found.observations)
-        resources = [found.resource]
-        if self.settings.to is not None:
-            resources = _reshape(found.resource, self.settings.to)
-        self._validate(resources, "output-invalid")
+        lines = self._fhir_lines(found.resource)
+        if changed and not any(self.tables.version.encode() in line for line in lines):
+            # a value was converted and nothing bears a mark, nor is our Device there: the output names its tables all the same
+            for observation in changed:
+                _tag(observation, self.tables.version)
+            lines = self._fhir_lines(found.resource)
         if self._context is not None:
             self._context.remember()
-        return Outcome("converted", data, [dumps(resource) for resource in resources], issues, len(found.observations))
+        return Outcome("converted", data, lines, issues, len(found.observations))
+
+    def _fhir_lines(self, resource: dict[str, Any]) -> list[bytes]:
+        """Write FHIR input in the shape it came, or in that of `--to`."""
+        resources = [resource] if self.settings.to is None else _reshape(resource, self.settings.to)
+        self._validate(resources, "output-invalid")
+        return [dumps(one) for one in resources]
 
     def _validate(self, resources: list[dict[str, Any]], slug: str) -> None:
         """Stop what is not valid FHIR: it must never leave as if it were good."""
@@ -204,6 +218,13 @@ def _reshape(resource: dict[str, Any], form: OutputForm) -> list[dict[str, Any]]
         raise reject("message-header-missing", resource["resourceType"])
     whole = resource if resource["resourceType"] == "Bundle" else {}
     return [bundle(entries, form, identifier=whole.get("identifier"), timestamp=whole.get("timestamp", ""))]
+
+
+def _tag(observation: dict[str, Any], version: str) -> None:
+    """Name the tables in the meta of an Observation."""
+    meta = observation.get("meta", {})
+    tag = {"system": TABLES_VERSION, "code": version}
+    observation["meta"] = {**meta, "tag": [*(one for one in meta.get("tag", ()) if one.get("system") != TABLES_VERSION), tag]}
 
 
 def _internal_error(failure: Exception) -> Issue:

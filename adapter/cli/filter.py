@@ -141,6 +141,10 @@ def run_filter(settings: Settings, options: FilterOptions) -> int:
         return USAGE
     for pack in settings.only:
         _choice("--only", pack, tuple(tables.packs))
+    if tables.overrides and not options.quiet:
+        removed = sum(override.removed for override in tables.overrides)
+        replaced = len(tables.overrides) - removed
+        print(f"b2m-adapter: sites replace {replaced} and remove {removed} rows (see: b2m-adapter tables show)", file=sys.stderr)
     for path in options.files:
         if str(path) != "-" and not path.is_file():
             _usage(f"{path} is no file.")

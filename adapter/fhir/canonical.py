@@ -16,6 +16,9 @@ CANONICAL_BASE = "http://b2m-fhir-adapter.example.org"
 MARK = CANONICAL_BASE + "/StructureDefinition/mark"
 """Extension on what the adapter added: rule, table row and table version."""
 
+TABLES_VERSION = CANONICAL_BASE + "/CodeSystem/tables-version"
+"""System of the tag that names the content hash of the tables, where nothing else in a resource does."""
+
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"

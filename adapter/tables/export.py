@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from adapter.fhir.canonical import CANONICAL_BASE, LOINC, UCUM
+from adapter.fhir.canonical import CANONICAL_BASE, LOINC, TABLES_VERSION, UCUM
 from adapter.tables.index import Tables
 from adapter.tables.rows import LoincRow, RangeRow
 
@@ -22,7 +22,6 @@ LOINC_COPYRIGHT = (
     "Logical Observation Identifiers Names and Codes (LOINC) Committee and is available at no cost under the license at "
     "http://loinc.org/license."
 )
-VERSION_SYSTEM = CANONICAL_BASE + "/CodeSystem/tables-version"
 
 _NOT_IN_IDS = re.compile(r"[^A-Za-z0-9.-]+")
 _LONGEST_ID = 64
@@ -58,7 +57,7 @@ def canonical(kind: str, name: str, title: str, tables: Tables, **more: Any) -> 
     return {
         "resourceType": kind,
         "id": name,
-        "meta": {"tag": [{"system": VERSION_SYSTEM, "code": tables.version}]},
+        "meta": {"tag": [{"system": TABLES_VERSION, "code": tables.version}]},
         "url": f"{CANONICAL_BASE}/{kind}/{name}",
         "version": tables.version,
         "name": "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", f"tables-{name}")),
@@ -113,7 +112,7 @@ def observation_definitions(tables: Tables) -> list[Resource]:
                 {
                     "resourceType": "ObservationDefinition",
                     "id": name,
-                    "meta": {"tag": [{"system": VERSION_SYSTEM, "code": tables.version}]},
+                    "meta": {"tag": [{"system": TABLES_VERSION, "code": tables.version}]},
                     "code": {"coding": [{"system": LOINC, "code": code, "display": loinc.long_name}]},
                     "identifier": [
                         {
