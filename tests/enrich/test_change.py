@@ -184,3 +184,15 @@ def test_the_flag_is_what_high_precision_arithmetic_says(old: Decimal, new: Deci
     change = Fraction(new) / Fraction(old) - 1
     row = (Decimal(3), Decimal(4), Decimal("1.96"))
     assert larger_than_reference_change(change, *row)[0] is (abs(change) * 100 > Fraction("13.859292911256331"))
+
+
+def test_the_code_of_a_change_is_defined() -> None:
+    import json
+
+    from adapter.enrich.context.judgement import JUDGEMENT_SYSTEM
+    from adapter.fhir import canonical
+
+    path = Path(canonical.__file__).parent / "definitions/CodeSystem-judgement.json"
+    definition = json.loads(path.read_text(encoding="utf-8"))
+    assert definition["url"] == JUDGEMENT_SYSTEM
+    assert [concept["code"] for concept in definition["concept"]] == ["change"]
