@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coding, first_of, mapped_concept
 from adapter.convert.datatypes.identifiers import IDENTIFIER_TYPE, identifier_cx
 from adapter.convert.datatypes.quantities import decimal_of
 from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components, leaf, put, string
 from adapter.convert.datatypes.times import date_time
-from adapter.convert.datatypes.verbatim import source_field
+from adapter.convert.datatypes.verbatim import source_field, unread
 from adapter.convert.environment import Environment
 from adapter.convert.participation import role_of
 from adapter.convert.parties import PARTICIPATION_TYPE, location, practitioner
@@ -47,7 +47,7 @@ def first_coding(text: str, environment: Environment) -> Any:
     concept = environment.memo(mapped_concept("0004"))[text][0]
     codings = concept.get("coding") if concept is not None else None
     if codings:
-        return codings[0]
+        return first_of(codings, text)
     return {"display": concept["text"]} if concept is not None and "text" in concept else None
 
 
@@ -55,7 +55,7 @@ def arrival_mode(text: str, environment: Environment) -> Any:
     """CWE of PV2-38 -> Coding."""
     concept = environment.memo(mapped_concept("0430"))[text][0]
     codings = concept.get("coding") if concept is not None else None
-    return codings[0] if codings else coding(text, environment)
+    return first_of(codings, text) if codings else coding(text, environment)
 
 
 def days(text: str, environment: Environment) -> Any:
@@ -219,6 +219,7 @@ PV2_RULES: tuple[Rule, ...] = (
     Rule("PV2-8", f"Encounter.extension({R5_ENCOUNTER}plannedStartDate).valueDateTime", date_time),
     Rule("PV2-9", f"Encounter.extension({R5_ENCOUNTER}plannedEndDate).valueDateTime", date_time, note="A28"),
     Rule("PV2-11", "Encounter.length", days),
+    Rule("PV2-11", "Encounter.extension[]", unread("PV2-11", days), repeats="whole"),
     Rule("PV2-13", "Encounter.participant[]", build=_participant(13, "REF", "referrer"), repeats="whole"),
     Rule("PV2-22", "Encounter.meta.security[]", coded_in("0136"), note="PV2[Encounter]:31"),
     Rule("PV2-25", "Encounter.priority", mapped_concept("0217"), table="0217"),

@@ -121,6 +121,8 @@ def _processing_id(assembly: Assembly, segment: Segment, text: str, targets: Tar
     if tags:
         holder = targets.get("MessageHeader") or targets["Provenance"]
         holder.setdefault("meta", {})["tag"] = tags
+    if "~" in text or any(components(text)[2:]):
+        keep_source(targets["Provenance"], "MSH-11", text)
 
 
 def _timestamp(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -106,7 +106,7 @@ def location_parts(text: str, environment: Environment) -> tuple[list[tuple[str,
             finest["identifier"] = [*finest.get("identifier", ()), identifier]
     if raw[5]:
         finest["type"] = [{"coding": [table_coding("0305", leaf(raw[5]), environment, "6")]}]
-    if raw[4] or any(raw[11:]):
+    if raw[4] or any(raw[11:]) or any(raw[number - 1].count("&") > 2 for number, _, _ in LEVELS):
         # Table 0306 is the sender's own; what it means for the place, FHIR cannot say.
         keep(finest, text)
     if raw[10]:

@@ -15,6 +15,8 @@ from adapter.hl7v2.message import Segment, valued
 
 #: Components of CX (number, check digit, authority, type) and where XON has them (HL7 v2.5.1 chapter 2, 2.A.89).
 _XON_AS_CX = {1: 10, 2: 4, 4: 6, 5: 7}
+#: Components of CWE without an element: versions, OIDs of coding systems and value sets.
+_CWE_WITHOUT_ELEMENT = (7, 8, *range(13, 40))
 #: Components without an element: kind of name, check digit scheme, facility, name representation.
 _XON_WITHOUT_ELEMENT = (2, 5, 8, 9, *range(11, 30))
 
@@ -111,7 +113,10 @@ def organization_hd(text: str, environment: Environment) -> Party | None:
     if universal is not None:
         identifiers.append(universal)
     registered = (URI_SYSTEM, universal["value"]) if universal is not None and "system" in universal else ()
-    return _named_organization(identifiers, "", registered, tuple(parts))
+    party = _named_organization(identifiers, "", registered, tuple(parts))
+    if party is not None and any(parts[3:]):
+        keep(party.resource, text)
+    return party
 
 
 def organization_of_authority(assembly: Assembly, segment: Segment, number: int, text: str) -> dict[str, str] | None:
@@ -170,6 +175,8 @@ def organization_cwe(text: str, environment: Environment) -> Party | None:
     party = _named_organization(identifiers, names[0] if names else "", (), sent)
     if party is not None and len(names) > 1:
         party.resource["alias"] = names[1:]
+    if party is not None and any_valued(parts, _CWE_WITHOUT_ELEMENT):
+        keep(party.resource, text)
     return party
 
 

@@ -20,7 +20,7 @@ from adapter.convert.datatypes.identifiers import identifier_cx
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.text import components, leaf, string
 from adapter.convert.datatypes.times import date_time, instant
-from adapter.convert.datatypes.verbatim import keep_source, source_field
+from adapter.convert.datatypes.verbatim import keep_source, source_field, unread
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
 from adapter.convert.parties import organization, organization_of_authority, practitioner
@@ -200,6 +200,7 @@ PID_RULES: tuple[Rule, ...] = (
     Rule("PID-23", f"Patient.extension({PATIENT_EXTENSION}birthPlace).valueAddress", birth_place),
     Rule("PID-24", "Patient.multipleBirthBoolean", build=_multiple_birth, table="0136", note="only without PID-25"),
     Rule("PID-25", "Patient.multipleBirthInteger", whole_number),
+    Rule("PID-25", "Patient.extension[]", unread("PID-25", whole_number), repeats="whole"),
     Rule("PID-26", "Patient.extension[]", nested_extension(PATIENT_EXTENSION + "citizenship", "code"), repeats="each"),
     _kept("PID-27", "the guide's extension for it was never published"),
     Rule("PID-28", "Patient.extension[]", nested_extension(PATIENT_EXTENSION + "nationality", "code"), repeats="each"),

@@ -9,7 +9,7 @@ from adapter.convert.datatypes.codes import codeable_concept
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, typed
 from adapter.convert.datatypes.table_codes import coded_in
-from adapter.convert.datatypes.text import components, leaf, put, verbatim
+from adapter.convert.datatypes.text import components, keep, leaf, put, verbatim
 from adapter.convert.datatypes.times import date, date_time
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.rules import Primitive
@@ -111,6 +111,8 @@ def drivers_license(text: str, environment: Environment) -> Any:
         found["period"] = period
     if issuer:
         found["assigner"] = {"display": issuer}
+    if any(components(text)[3:]):
+        keep(found, text)
     return found if len(found) > 1 else None
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, coding, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, coding, first_of, mapped_code, mapped_concept
 from adapter.convert.datatypes.contacts import contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx, identifier_of_pair, identifier_typed, typed
 from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time
-from adapter.convert.datatypes.verbatim import first_repetition, source_extension, source_field
+from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_extension, source_field
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Builder, Rule, Targets
 from adapter.convert.specimen import coded_note
@@ -108,9 +108,8 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
         put(date, "valueDateTime", assembly.value(date_time, segment, 9, segment[9]))
         if len(date) > 1:
             parts.append(date)
-    extensions = targets["ServiceRequest"].setdefault("extension", [])
-    if parts and not any(one["url"] == BUSINESS_EVENT for one in extensions):
-        extensions.append({"url": BUSINESS_EVENT, "extension": parts})
+    if parts and not any(one["url"] == BUSINESS_EVENT for one in targets["ServiceRequest"].get("extension", ())):
+        targets["ServiceRequest"].setdefault("extension", []).append({"url": BUSINESS_EVENT, "extension": parts})
 
 
 def _status_reason(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
@@ -123,12 +122,11 @@ def _status_reason(assembly: Assembly, segment: Segment, text: str, targets: Tar
 
 def _callback(number: int) -> Builder:
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        extensions = targets["ServiceRequest"].setdefault("extension", [])
         for part in text.split("~"):
             found = assembly.value(contact_point, segment, number, part) if valued(part) else None
             extension = {"url": CALLBACK, "valueContactPoint": found}
-            if found is not None and extension not in extensions:
-                extensions.append(extension)
+            if found is not None and extension not in targets["ServiceRequest"].get("extension", ()):
+                targets["ServiceRequest"].setdefault("extension", []).append(extension)
 
     return build
 
@@ -137,7 +135,7 @@ def confidentiality(text: str, environment: Environment) -> Any:
     """CWE of ORC-28 -> Coding for `meta.security`."""
     concept = mapped_concept("0177")(text, environment)
     codings = concept.get("coding") if concept is not None else None
-    return codings[0] if codings else coding(text, environment)
+    return first_of(codings, text) if codings else coding(text, environment)
 
 
 def parent_number(text: str, environment: Environment) -> Any:
@@ -219,6 +217,7 @@ ORC_RULES: tuple[Rule, ...] = (
     Rule("ORC-8", "ServiceRequest.basedOn[]", build=_parent(8), repeats="whole", note="A23"),
     Rule("ORC-9", f"ServiceRequest.extension({BUSINESS_EVENT})", build=_event, note="A28 A57"),
     *(Rule(f"ORC-{number}", "DiagnosticReport.Provenance.agent[]", build=read_after_the_walk) for number in (10, 11, 17, 19)),
+    Rule("ORC-17", "DiagnosticReport.extension[]", further_repetitions("ORC-17"), repeats="whole"),
     *(Rule(f"ORC-{number}", "ServiceRequest.requester", build=read_after_the_walk) for number in (12, 21, 22, 23, 24)),
     Rule("ORC-14", f"ServiceRequest.extension({CALLBACK}).valueContactPoint", build=_callback(14), repeats="whole"),
     _kept("ORC-15"),

@@ -169,6 +169,24 @@ def _first_coding(concept: dict[str, Any] | None, text: str) -> dict[str, Any] |
     return first
 
 
+def first_of(codings: list[dict[str, Any]], text: str) -> dict[str, Any]:
+    """Give the first coding of a code map; the text is kept as sent when it has more than one triplet.
+
+    Parameters
+    ----------
+    codings : list of dict
+        What `mapped_concept` made of the text; at least one.
+    text : str
+        The text in ER7.
+
+    Returns
+    -------
+    dict
+        Coding.
+    """
+    return {"extension": [verbatim(text)], **codings[0]} if any(components(text)[3:]) else codings[0]
+
+
 def coded_id(text: str, environment: Environment) -> dict[str, Any] | None:
     """ID, IS without a known table -> CodeableConcept with the code as coding and text (A07).
 

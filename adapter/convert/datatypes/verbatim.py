@@ -93,6 +93,29 @@ def further_repetitions(name: str) -> DatatypeFunction:
 
 
 @cache
+def unread(name: str, function: DatatypeFunction) -> DatatypeFunction:
+    """Give the datatype function that keeps a field that another function makes nothing of.
+
+    Parameters
+    ----------
+    name : str
+        Field: `PID-25`.
+    function : function
+        Datatype function of the field; what it reports is reported by the rule that it has.
+
+    Returns
+    -------
+    function
+        Datatype function for the whole field.
+    """
+
+    def keep(text: str, environment: Environment) -> dict[str, Any] | None:
+        return source_extension(name, text) if environment.memo(function)[text][0] is None else None
+
+    return keep
+
+
+@cache
 def first_repetition(function: DatatypeFunction) -> DatatypeFunction:
     """Give the datatype function that reads the first valued repetition of a whole field.
 
