@@ -238,7 +238,7 @@ def import_(
     for pack, rows in sorted(imported.rows.items()):
         write_new(out / pack / "codes.csv", csv_text(CODES.header, [[row[column] for column in CODES.header] for row in rows]))
     count = sum(map(len, imported.rows.values()))
-    typer.echo(f"{count} rows taken, {len(imported.refused)} refused")
+    typer.echo(f"taken: {count}, refused: {len(imported.refused)}")
     if imported.refused or not count:
         raise typer.Exit(FAILED if count else TABLE_FAULT)
 

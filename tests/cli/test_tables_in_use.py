@@ -14,9 +14,9 @@ from adapter.tables.load import load_tables
 
 VERSION = load_tables().version
 MESSAGE = (
-    "MSH|^~\\&|LIS|HOSPITAL|||20260615||ORU^R01|1|P|2.5.1\rPID|1||1^^^HOSPITAL||TEST^PATIENT\r"
-    "OBR|1||7|1^Panel^L\rOBX|1|NM|2951-2^Sodium^LN||140|mmol/L|||||F\r"
-).encode()
+    b"MSH|^~\\&|LIS|HOSPITAL|||20260615||ORU^R01|1|P|2.5.1\rPID|1||1^^^HOSPITAL||TEST^PATIENT\r"
+    b"OBR|1||7|1^Panel^L\rOBX|1|NM|2951-2^Sodium^LN||140|mmol/L|||||F\r"
+)
 
 
 def observation(unit: str = "mg/L", **more: object) -> bytes:
