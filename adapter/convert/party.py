@@ -7,6 +7,7 @@ Tables give identifiers their systems, never the keys: a corrected table must no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -112,6 +113,10 @@ def add_to(assembly: Assembly, reference: dict[str, str], name: str, values: lis
         resource[name] = there + more
 
 
+#: Elements of the resources that are shared and may have one of several types, of which only one may be there.
+_CHOICE = re.compile(r"_?(deceased|multipleBirth|occurrence|quantity|asNeeded)[A-Z]")
+
+
 def share_filled(
     assembly: Assembly,
     resource: dict[str, Any],
@@ -174,7 +179,11 @@ def fill(there: dict[str, Any], more: dict[str, Any]) -> bool:
     for name, value in more.items():
         found = there.get(name)
         if found is None:
-            there[name] = value
+            choice = _CHOICE.match(name)
+            if choice is not None and any(other.lstrip("_").startswith(choice[1]) for other in there):
+                whole = False
+            else:
+                there[name] = value
         elif found.__class__ is list:
             there[name] = found + [one for one in value if one not in found]
         elif found != value:

@@ -11,6 +11,7 @@ import re
 
 from adapter.hl7v2.charset import decode
 from adapter.hl7v2.delimiters import canonical
+from adapter.hl7v2.empty_parts import may_have_empty_parts, without_empty_parts
 from adapter.hl7v2.escapes import hexadecimal_to_utf8
 from adapter.issues import Issue, reject
 
@@ -35,12 +36,6 @@ _STANDARD_NAMES = """
     TQ1 TQ2 TXA UAC UB1 UB2 URD URS VAR VND VTQ
 """
 STANDARD_SEGMENTS = frozenset(_STANDARD_NAMES.split())
-
-_SEPARATORS = ("|", "^", "&", "~")
-#: What ends the thing that a separator separates.
-_ENDS = {"^": "|~\r", "&": "|~^\r", "~": "|\r"}
-#: Fields of text, where a separator may be a character that the sender forgot to escape; and MSH-2.
-_KEPT_FIELDS = {"MSH": 1, "OBX": 5, "NTE": 3}
 
 #: Characters that no text has: FHIR strings do not allow them (and count U+FEFF as blank); HL7 has them in escape sequences only.
 _CONTROL_BYTES = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20)])
@@ -259,9 +254,9 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
     if continuation:
         _join(segments[-1], continuation)
     # behind MSH-2, which is nothing but separators
-    if _may_have_empty_ends(text[9:]):
+    if may_have_empty_parts(text[9:]):
         for segment in segments:
-            segment.text = _without_empty_ends(segment)
+            segment.text = without_empty_parts(segment.name, segment.text)
     if counts["MSH"] > 1:
         raise reject("segment-unreadable", "MSH[2]", "a second MSH segment stands within the message")
     return segments
@@ -271,33 +266,3 @@ def _join(segment: Segment, continuation: list[str]) -> None:
     """Join lines at once, so that a text of many lines costs linear time."""
     segment.text = "\n".join([segment.text, *continuation])
     continuation.clear()
-
-
-def _may_have_empty_ends(text: str) -> bool:
-    """Tell whether a separator stands before the end of what it separates; splitting is the fastest way to look behind each."""
-    for separator, ends in _ENDS.items():
-        if separator in text:
-            for part in text.split(separator):
-                if part and part[0] in ends:
-                    return True
-    return "|\r" in text or text.endswith(_SEPARATORS)
-
-
-def _without_empty_ends(segment: Segment) -> str:
-    """Remove separators that nothing follows: `|1^A^^|||` says `|1^A` (HL7 v2.5.1 chapter 2.5.3)."""
-    text = segment.text.rstrip("|")
-    if not _may_have_empty_ends(text):
-        return text
-    fields = text.split("|")
-    kept = _KEPT_FIELDS.get(segment.name, 0)
-    for number, field in enumerate(fields):
-        if number != kept and field:
-            fields[number] = _without_empty_parts(field)
-    return "|".join(fields)
-
-
-def _without_empty_parts(field: str) -> str:
-    repetitions = [repetition.rstrip("^&") for repetition in field.split("~")]
-    if "&^" in field:
-        repetitions = ["^".join([part.rstrip("&") for part in repetition.split("^")]) for repetition in repetitions]
-    return "~".join(repetitions).rstrip("~")

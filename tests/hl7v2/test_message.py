@@ -73,6 +73,7 @@ class TestSeparatorsThatNothingFollows:
             ("PID|1|A&B&^C", "PID|1|A&B^C"),
             ("PID|1|A^~B~~|C", "PID|1|A~B|C"),
             ("PID|1|^^^|C", "PID|1||C"),
+            ("PID|1| |\u3000|C", "PID|1|||C"),
         ],
     )
     def test_they_are_no_part_of_the_message(self, sent: str, meant: str) -> None:

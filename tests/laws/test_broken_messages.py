@@ -62,3 +62,19 @@ def test_an_unknown_flag_in_the_second_triplet_only_is_kept() -> None:
     fields[8] = "^^^ODD"
     (observation,) = resources(convert(MSH, PID, OBR, "|".join(fields)), "Observation")
     assert observation["interpretation"] == [{"coding": [{"code": "ODD"}]}]
+
+
+@pytest.mark.parametrize("orc", ["ORC| ||F1^LIS", "ORC|\\.sp99\\||F1^LIS|||||||||||\\.sp99\\"])
+def test_an_order_whose_control_code_and_callback_are_blank_has_neither(orc: str) -> None:
+    (request,) = resources(convert(MSH, PID, orc, OBR, OBX), "ServiceRequest")
+    assert "businessEvent" not in str(request)
+    assert request.get("extension") != []
+
+
+def test_two_descriptions_of_a_patient_with_different_kinds_of_death_keep_the_first() -> None:
+    dead = "|".join(PID.split("|") + [""] * 24 + ["Y"])
+    dated = "|".join(PID.split("|") + [""] * 23 + ["20260101", "Y"])
+    outcome = convert(MSH, dead, OBR, OBX, dated, OBR.replace("F1", "F2"), OBX)
+    (patient,) = resources(outcome, "Patient")
+    assert patient["deceasedBoolean"] is True
+    assert "deceasedDateTime" not in patient
