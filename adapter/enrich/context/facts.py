@@ -21,6 +21,7 @@ from adapter.enrich.reference_range import within_window
 from adapter.enrich.result import Result
 from adapter.enrich.value import number_of, unit_of, unit_text
 from adapter.fhir.canonical import LOINC
+from adapter.fhir.references import base_of
 from adapter.tables.index import Pack, Tables
 from adapter.tables.loinc import is_loinc
 from adapter.tables.rows import ContextCodeRow, LoincRow
@@ -39,7 +40,7 @@ class Fact(NamedTuple):
     url : str
         What refers to it within the message; empty where nothing can.
     patient : str
-        Reference to its patient.
+        Which patient of the message; see `patient_key`.
     loinc : str
         LOINC code.
     row, pack : LoincRow, Pack or None
@@ -101,7 +102,8 @@ def gather(
         observation = context.observation
         quantity = observation.get("valueQuantity")
         value = number_of(quantity)
-        patient = observation.get("subject", {}).get("reference", "")
+        url = urls.get(id(observation), "")
+        patient = patient_key(observation, context.patient, url, context.place.rpartition(".entry[")[0])
         if value is None or not patient or observation.get("status") in UNJUDGED_STATUSES or is_marked(observation):
             continue
         result = Result(observation, context, tables, settings, specimen_of(tables, context))
@@ -119,9 +121,42 @@ def gather(
             result.window = result.pack.window(resolution.loinc, result.specimen.axis)
         comparator = quantity.get("comparator", "")
         if loinc and (not unit.ucum or within_window(result, value, unit.ucum, comparator)):
-            url = urls.get(id(observation), "")
             facts.append(Fact(result, url, patient, loinc, result.loinc, result.pack, value, comparator, unit.ucum))
     return facts
+
+
+def patient_key(resource: Mapping[str, Any], patient: Mapping[str, Any] | None, full_url: str, scope: str) -> str:
+    """Tell the patients of one message apart.
+
+    Parameters
+    ----------
+    resource : mapping
+        A resource with a subject.
+    patient : mapping or None
+        Its subject, when that is in the message.
+    full_url : str
+        What the entry of the resource is known by; `Patient/1` of one server is another person on the next.
+    scope : str
+        The Bundle in which it stands.
+
+    Returns
+    -------
+    str
+        Equal for resources of one patient of the message; empty where the patient is not known.
+    """
+    if patient is not None:
+        return f"resource {id(patient)}"
+    reference = subject_of(resource)
+    if not reference or reference.startswith("#"):
+        return ""
+    return reference if ":" in reference else f"{base_of(full_url) or scope} {reference}"
+
+
+def subject_of(resource: Mapping[str, Any]) -> str:
+    """Give the reference of a resource to its subject; empty where it has none, or several."""
+    subject = resource.get("subject")
+    reference = subject.get("reference", "") if isinstance(subject, dict) else ""
+    return reference if isinstance(reference, str) else ""
 
 
 def of_role(pack: Pack, role: str, facts: Sequence[Fact]) -> list[Fact]:

@@ -12,16 +12,16 @@ from typing import Any
 
 from adapter.config import Settings
 from adapter.enrich.context.change import URI_SYSTEM, History, Known, compare, identity_of, known_of, variation_of
-from adapter.enrich.context.facts import Fact, gather
+from adapter.enrich.context.facts import Fact, gather, patient_key, subject_of
 from adapter.enrich.context.judgement import Judgement, add_note
 from adapter.enrich.context.notes import add_notes
-from adapter.enrich.context.staging import Resource, stage
+from adapter.enrich.context.staging import Stated, stage
 from adapter.enrich.enricher import Enricher
 from adapter.enrich.interpretation import UNJUDGED_STATUSES
 from adapter.fhir.bundle import Entry
 from adapter.fhir.context import ObservationContext
 from adapter.fhir.identity import resource_uuid
-from adapter.fhir.references import resources_of
+from adapter.fhir.references import index, resolve, resources_of
 from adapter.issues import Issue
 from adapter.tables.index import Tables
 
@@ -82,7 +82,12 @@ class ContextJudge:
             added.append(Entry(resource, full_url, "PUT", f"Observation?identifier={URI_SYSTEM}|{full_url}"))
             return True
 
-        issues = self._judge(contexts, urls, [(entry.full_url, entry.resource) for entry in entries], add)
+        by_url = {entry.full_url: entry.resource for entry in entries}
+        resources = [
+            Stated(entry.full_url, entry.resource, patient_key(entry.resource, by_url.get(subject_of(entry.resource)), "", ""))
+            for entry in entries
+        ]
+        issues = self._judge(contexts, urls, resources, add)
         entries[place:place] = added
         return issues
 
@@ -102,8 +107,7 @@ class ContextJudge:
             What was judged, and what could not be.
         """
         if resource.get("resourceType") != "Bundle" or resource.get("type") not in _OPEN_BUNDLES:
-            inner = list(resources_of(resource)) if resource.get("resourceType") == "Bundle" else []
-            return self._judge(contexts, {}, [(full_url, one) for _, full_url, one in inner], lambda *_: False)
+            return self._judge(contexts, {}, [], lambda *_: False)
         named = [(number, _reference(full_url, one), one) for number, full_url, one in resources_of(resource)]
         urls = {id(one): url for _, url, one in named}
         present = {url for _, url, _ in named}
@@ -120,7 +124,12 @@ class ContextJudge:
             added.append(entry)
             return True
 
-        issues = self._judge(contexts, urls, [(url, one) for _, url, one in named], add)
+        names = index(resource)
+        resources = []
+        for _, url, one in named:
+            patient = resolve(one["subject"], one, url, names) if subject_of(one) else None
+            resources.append(Stated(url, one, patient_key(one, patient, url, "Bundle")))
+        issues = self._judge(contexts, urls, resources, add)
         if added:
             entries = resource["entry"]
             resource["entry"] = [*entries[:place], *added, *entries[place:]]
@@ -138,7 +147,7 @@ class ContextJudge:
         self,
         contexts: Sequence[ObservationContext],
         urls: Mapping[int, str],
-        resources: Sequence[Resource],
+        resources: Sequence[Stated],
         add: Callable[[dict[str, Any], str], bool],
     ) -> list[Issue]:
         """Judge; `add` puts an Observation under its full URL into the output, and says whether it could."""

@@ -31,8 +31,13 @@ _ACTIVE = frozenset({"active"})
 _CONFIRMED = frozenset({"confirmed"})
 _NO_REQUEST = frozenset({"revoked", "entered-in-error", "draft"})
 
-Resource = tuple[str, dict[str, Any]]
-"""What refers to a resource, and the resource."""
+
+class Stated(NamedTuple):
+    """A resource of the message: what refers to it, the resource, and which patient it is about (`facts.patient_key`)."""
+
+    url: str
+    resource: dict[str, Any]
+    patient: str
 
 
 class Diagnosis(NamedTuple):
@@ -41,7 +46,7 @@ class Diagnosis(NamedTuple):
     condition: str
 
 
-def stage(tables: Tables, facts: Sequence[Fact], resources: Sequence[Resource]) -> Iterator[Judgement | Issue]:
+def stage(tables: Tables, facts: Sequence[Fact], resources: Sequence[Stated]) -> Iterator[Judgement | Issue]:
     """Give the stages of a message.
 
     Parameters
@@ -50,7 +55,7 @@ def stage(tables: Tables, facts: Sequence[Fact], resources: Sequence[Resource]) 
         Tables in force.
     facts : sequence of Fact
         The numbers of the message.
-    resources : sequence of (str, dict)
+    resources : sequence of Stated
         All resources of the message.
 
     Yields
@@ -180,11 +185,11 @@ def _is_before_treatment(pack: Pack, fact: Fact) -> bool:
     )
 
 
-def _diagnosis(tables: Tables, pack: Pack, patient: str, resources: Iterable[Resource]) -> Diagnosis | None:
+def _diagnosis(tables: Tables, pack: Pack, patient: str, resources: Iterable[Stated]) -> Diagnosis | None:
     """Find the diagnosis of a patient; None where there is none, or where one says remission or relapse."""
     found: Diagnosis | None = None
-    for url, resource in resources:
-        if resource.get("subject", {}).get("reference") != patient:
+    for url, resource, subject in resources:
+        if subject != patient:
             continue
         if resource["resourceType"] == "ServiceRequest":
             concepts, holds, named = resource.get("reasonCode", ()), resource.get("status") not in _NO_REQUEST, ""
