@@ -64,17 +64,24 @@ def with_facts(
     list of Issue
         In the same order; others are the same objects.
     """
-    return [
-        issue._replace(facts=tuple(_facts(issue, tables, applications, facilities, context))) if issue.slug in TARGETS else issue
-        for issue in issues
-    ]
+    sender = (
+        ("sender_application", applications[0] if applications else ""),
+        ("sender_facility", facilities[0] if facilities else ""),
+    )
+    told = []
+    for issue in issues:
+        slug, place, detail, value, _ = issue
+        if slug in TARGETS:
+            # most of them miss what a sender's row would say, in every message
+            more = () if TARGETS[slug] == "senders" else tuple(_facts(issue, tables, applications, facilities, context))
+            issue = Issue(slug, place, detail, value, sender + more)
+        told.append(issue)
+    return told
 
 
 def _facts(
     issue: Issue, tables: Tables, applications: Sequence[str], facilities: Sequence[str], context: ObservationContext | None
 ) -> Iterable[tuple[str, str]]:
-    yield "sender_application", next(iter(applications), "")
-    yield "sender_facility", next(iter(facilities), "")
     target = TARGETS[issue.slug]
     if target == "code_map":
         yield "table", "0078" if issue.slug == "flag-not-mapped" else issue.detail.removeprefix("table ")
