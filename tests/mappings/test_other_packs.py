@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from helpers.commands import convert_command
 
 from adapter.enrich.filter import Filter
 from adapter.tables.index import Tables
@@ -72,8 +71,5 @@ def test_only_one_pack_is_chosen_by_only() -> None:
         "OBX|1|NM|2160-0^Creatinine^LN||1.02|mg/dL|||||F\r"
     )
     for pack, lines in (("creatinine", 1), ("albumin", 0), ("b2m", 0)):
-        done = subprocess.run(
-            [sys.executable, "-m", "adapter.cli", "convert", "--quiet", "--only", pack],
-            input=message.encode(), capture_output=True, cwd=ROOT, check=False,
-        )  # fmt: skip
-        assert len(done.stdout.splitlines()) == lines, pack
+        done = convert_command("--quiet", "--only", pack, stdin=message.encode())
+        assert len(done.lines) == lines, pack
