@@ -4,7 +4,7 @@ Address lines stand in the order street (as one line: HL7's SAD.1), street name,
 An address type without FHIR use or type, and one that FHIR only has wider, stays in `_use` or `_type` (A45).
 
 A telephone number is given as one text: the unformatted one (XTN.12), else its parts as `+1 617 5551212 X77`, else XTN.1; the
-parts stay in extensions of `_value` (A27). What has no element keeps the text as sent.
+parts stay in extensions of the ContactPoint, where R4 allows them (A27). What has no element keeps the text as sent.
 
 Source: HL7 v2-to-FHIR 1.0.0 XAD[Address], SAD[Address], XTN[ContactPoint] with A27, A28, A30, A45.
 """
@@ -168,7 +168,7 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
         found["value"] = value
     pieces = [{"url": url, "valueString": parts[number - 1]} for number, url in NUMBER_PARTS if parts[number - 1]]
     if pieces:
-        found["_value"] = {"extension": pieces}
+        found["extension"] = pieces
     rank = parts[17]
     if rank.isascii() and rank.isdecimal() and 0 < int(rank) < 2**31:
         found["rank"] = int(rank)
