@@ -126,18 +126,17 @@ class Pipeline:
 
             issues += structure_issues(message)
         for context in conversion.observations:
-            issues += with_facts(self._enricher.enrich(context), self.tables, *senders, context)
+            found = self._enricher.enrich(context)
+            if found:
+                issues += with_facts(found, self.tables, *senders, context)
         form = self.settings.to or "transaction"
         if self._context is not None:
             issues += self._context.judge_entries(conversion.entries, conversion.observations, transaction=form == "transaction")
         if form == "ndjson":
             resources = ndjson(conversion.entries)
-            self._validate(resources, "output-invalid")
-            lines = [dumps(resource) for resource in resources]
         else:
-            whole = bundle(conversion.entries, form, **conversion.envelope)
-            self._validate([whole], "output-invalid")
-            lines = [dumps(whole)]
+            resources = [bundle(conversion.entries, form, **conversion.envelope)]
+        lines = [self._valid(resource, "output-invalid") for resource in resources]
         if self._context is not None:
             self._context.remember()
         return Outcome("converted", data, lines, issues, len(conversion.observations))
@@ -151,7 +150,7 @@ class Pipeline:
             # a signature covers the text: what is one line already leaves byte for byte
             return Outcome("converted", data, [dumps(found.resource) if b"\n" in data else data.strip()], issues)
         if self.settings.validate == "full":
-            self._validate([found.resource], "fhir-invalid")
+            self._valid(found.resource, "fhir-invalid")
         changed = []
         for context in found.observations:
             senders = context.sender_application, context.sender_facility
@@ -174,24 +173,26 @@ class Pipeline:
     def _fhir_lines(self, resource: dict[str, Any]) -> list[bytes]:
         """Write FHIR input in the shape it came, or in that of `--to`."""
         resources = [resource] if self.settings.to is None else _reshape(resource, self.settings.to)
-        self._validate(resources, "output-invalid")
-        return [dumps(one) for one in resources]
+        return [self._valid(one, "output-invalid") for one in resources]
 
-    def _validate(self, resources: list[dict[str, Any]], slug: str) -> None:
-        """Stop what is not valid FHIR: it must never leave as if it were good."""
+    def _valid(self, resource: dict[str, Any], slug: str) -> bytes:
+        """Write a resource as JSON; stop what is not valid FHIR: it must never leave as if it were good."""
+        text = dumps(resource)
         mode = self.settings.validate
-        if mode == "off":
-            return
-        check = structure_faults
-        if mode == "full":
-            from adapter.fhir.full_validation import full_faults as check
-        for resource in resources:
-            # unknown elements that came in were reported when they were read; we never make any ourselves
-            faults = check(resource, unknown_allowed=True)
-            if faults:
-                path, reason = faults[0]
-                more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-                raise reject(slug, path, reason + more)
+        # unknown elements that came in were reported when they were read; we never make any ourselves
+        if mode == "structure":
+            faults = structure_faults(resource, unknown_allowed=True, text=text)
+        elif mode == "full":
+            from adapter.fhir.full_validation import full_faults
+
+            faults = full_faults(resource, unknown_allowed=True)
+        else:
+            return text
+        if faults:
+            path, reason = faults[0]
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            raise reject(slug, path, reason + more)
+        return text
 
     def _selected(self, message: Message) -> bool:
         """Tell whether a pack of `--only` may know one of the results: never narrower than the resolver."""

@@ -68,7 +68,7 @@ def read_fhir(data: bytes, *, validate: bool = True) -> FhirInput:
         raise reject("fhir-invalid", "Resource.resourceType", "the JSON is no FHIR resource")
     found = FhirInput(resource)
     if validate:
-        faults, unknown = examine(resource)
+        faults, unknown = examine(resource, data)
         if faults:
             path, reason = faults[0]
             more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""

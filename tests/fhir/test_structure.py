@@ -7,7 +7,7 @@ from fhir.resources.R4B import get_fhir_model_class
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.fhir.json import loads, number
+from adapter.fhir.json import dumps, loads, number
 from adapter.fhir.validation import SCHEMA_FOLDER, examine, structure_faults
 
 UCUM = "http://unitsofmeasure.org"
@@ -35,7 +35,10 @@ def bundle(kind, *entries, **more):
 
 
 def places(resource):
-    return [place for place, _ in structure_faults(resource)]
+    """Places of the faults; the same whether the JSON is at hand or not."""
+    found = structure_faults(resource)
+    assert structure_faults(resource, text=dumps(resource)) == found
+    return [place for place, _ in found]
 
 
 PUT = {"method": "PUT", "url": "Observation/1"}
@@ -175,7 +178,23 @@ VALID = {
 
 @pytest.mark.parametrize("resource", VALID.values(), ids=VALID)
 def test_a_valid_resource_passes(resource):
-    assert structure_faults(resource) == []
+    assert structure_faults(resource) == structure_faults(resource, text=dumps(resource)) == []
+
+
+@pytest.mark.parametrize("character", [chr(code) for code in range(0x20) if chr(code) not in "\t\n\r"])
+def test_a_control_character_is_found_with_the_json_at_hand(character):
+    resource = observation(note=[{"text": f"a{character}b"}])
+    assert structure_faults(resource, text=dumps(resource)) == [("Observation.note[0].text", "is no valid markdown")]
+
+
+def test_json_of_others_may_escape_any_character():
+    text = rb'{"resourceType":"Observation","status":"final","code":{"text":"\u0062\\b\b"}}'
+    assert structure_faults(loads(text), text=text) == [("Observation.code.text", "is no valid string")]
+
+
+def test_line_breaks_tabs_and_backslashes_are_no_control_characters():
+    resource = observation(note=[{"text": "a\n\tb\\b\\f\\u00"}])
+    assert structure_faults(resource, text=dumps(resource)) == []
 
 
 # The judge refuses text of nothing but blanks other than the plain one; FHIR forbids control characters only.
