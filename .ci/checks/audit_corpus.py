@@ -1,7 +1,7 @@
 """The account of every message of the corpus: nothing is lost, in any form of output.
 
-Usage: audit_corpus.py CORPUS [--every N]. The transaction form is audited for every N-th file (default 1), the other forms for every
-tenth of these. Each component is taken away once and the message converted again, so this takes minutes; two processes share it.
+Usage: audit_corpus.py CORPUS [--every N]. The transaction form is audited for every N-th file (default 1), the other forms for
+every tenth of these. Each component is taken away once and the message converted again: this takes minutes, in two processes.
 """
 
 import argparse

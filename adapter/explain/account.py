@@ -83,7 +83,7 @@ def allowed_drops() -> dict[str, str]:
     return {row["component"]: row["reason"] for row in csv.DictReader(text.splitlines())}
 
 
-def account_of(message: Message, source: bytes, workbench: Workbench) -> Account | None:
+def account_of(message: Message, source: bytes, workbench: Workbench, field_name: str = "") -> Account | None:
     """Draw up the account of a message.
 
     Parameters
@@ -94,6 +94,8 @@ def account_of(message: Message, source: bytes, workbench: Workbench) -> Account
         The message as it came.
     workbench : Workbench
         Converts the message and its variants: once for each component.
+    field_name : str
+        Only the components of this field (`OBX-17`); empty: all.
 
     Returns
     -------
@@ -104,9 +106,10 @@ def account_of(message: Message, source: bytes, workbench: Workbench) -> Account
     if output is None:
         return None
     trial = _Trial(message, source, workbench, output, components_of(message))
-    found = [trial.without(one) for one in trial.components]
-    silent = [one for one, differences in zip(trial.components, found, strict=True) if not differences]
-    return Account([_posting(trial, one, made, silent) for one, made in zip(trial.components, found, strict=True)])
+    chosen = [one for one in trial.components if not field_name or one.field == field_name]
+    found = [trial.without(one) for one in chosen]
+    silent = [one for one, differences in zip(chosen, found, strict=True) if not differences]
+    return Account([_posting(trial, one, made, silent) for one, made in zip(chosen, found, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)
