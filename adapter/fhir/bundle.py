@@ -179,8 +179,15 @@ def _content_uuid(resource: dict[str, Any], *parts: str) -> str:
 
 
 def _keeps_id(resource: dict[str, Any], request: dict[str, Any]) -> bool:
-    """Tell whether a resource may be written without an address of our own: by the request that came, or by an identifier."""
-    return request.get("method") in {"POST", "PUT"} or bool(_search(resource))
+    """Tell whether a resource is written with the `id` it came with: by the request that came, or created by an identifier."""
+    if request.get("method") in {"POST", "PUT"}:
+        return True
+    return bool(_search(resource)) and not _is_updated(resource)
+
+
+def _is_updated(resource: dict[str, Any]) -> bool:
+    """Tell whether a resource is a result that replaces what was sent before."""
+    return resource["resourceType"] in _RESULTS and resource.get("status") not in _NOT_FINAL
 
 
 def _entry_as_sent(resource: dict[str, Any], full_url: str, request: dict[str, Any]) -> Entry:
@@ -194,7 +201,7 @@ def _entry(resource: dict[str, Any], full_url: str, request: dict[str, Any]) -> 
             resource, full_url, request["method"], request["url"], request.get("ifNoneExist", ""), request.get("ifMatch", "")
         )
     search = _search(resource)
-    if search and kind in _RESULTS and resource.get("status") not in _NOT_FINAL:
+    if search and _is_updated(resource):
         return Entry({name: value for name, value in resource.items() if name != "id"}, full_url, "PUT", f"{kind}?{search}")
     if search:
         return Entry(resource, full_url, "POST", kind, search)

@@ -131,6 +131,14 @@ def test_a_resource_under_an_id_of_our_own_has_a_full_url_that_agrees():
     assert observation.resource["specimen"] == {"reference": specimen.full_url}
 
 
+def test_a_result_that_is_updated_by_its_identifier_has_neither_the_id_nor_the_url_it_came_with():
+    result = {**OBSERVATION, "id": "o", "identifier": [{"system": "urn:oid:1.2.3", "value": "6"}]}
+    (entry,) = entries_of(fhir({"fullUrl": "http://a/Observation/o", "resource": result}))
+    assert (entry.method, entry.url) == ("PUT", "Observation?identifier=urn:oid:1.2.3|6")
+    assert "id" not in entry.resource
+    assert entry.full_url.startswith("urn:uuid:")
+
+
 def test_where_nothing_is_written_to_a_server_ids_and_full_urls_stay():
     (entry,) = entries_of(fhir({"fullUrl": "http://a/Specimen/s", "resource": SPECIMEN}), requests=False)
     assert (entry.resource["id"], entry.full_url) == ("s", "http://a/Specimen/s")

@@ -23,13 +23,15 @@ import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationS
 import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
+import org.hl7.fhir.r4.model.StructureDefinition;
 import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
 
 /**
  * Validates FHIR R4 files with the official InstanceValidator, all in one process.
  *
- * <p>Usage: {@code Validate DEFINITIONS LIST}. DEFINITIONS is a folder of StructureDefinitions that the files use; they are loaded
- * and validated themselves. LIST is a file of paths, each ended by NUL. Prints one JSON object a finding (file, severity, location,
+ * <p>Usage: {@code Validate DEFINITIONS EXTENSIONS LIST}. DEFINITIONS is a folder of StructureDefinitions that the files use; they
+ * are loaded and validated themselves. EXTENSIONS is a table of extensions that are newer than the R4 package (see {@link
+ * KnownExtensions}). LIST is a file of paths, each ended by NUL. Prints one JSON object a finding (file, severity, location,
  * id, message) and one object with the counts at the end. The exit status says only whether the run came to its end: what a finding
  * means is judged by who reads them.
  *
@@ -44,9 +46,9 @@ public final class Validate {
     try (Stream<Path> found = Files.list(Path.of(arguments[0]))) {
       definitions = found.filter(path -> path.toString().endsWith(".json")).sorted().toList();
     }
-    FhirValidator validator = validator(context, definitions);
+    FhirValidator validator = validator(context, definitions, Path.of(arguments[1]));
     List<Path> files = new ArrayList<>(definitions);
-    for (String path : Files.readString(Path.of(arguments[1])).split("\0")) {
+    for (String path : Files.readString(Path.of(arguments[2])).split("\0")) {
       if (!path.isEmpty()) {
         files.add(Path.of(path));
       }
@@ -72,10 +74,13 @@ public final class Validate {
     }
   }
 
-  private static FhirValidator validator(FhirContext context, List<Path> definitions) throws Exception {
+  private static FhirValidator validator(FhirContext context, List<Path> definitions, Path extensions) throws Exception {
     PrePopulatedValidationSupport own = new PrePopulatedValidationSupport(context);
     for (Path definition : definitions) {
       own.addResource(context.newJsonParser().parseResource(Files.readString(definition)));
+    }
+    for (StructureDefinition extension : KnownExtensions.read(extensions)) {
+      own.addResource(extension);
     }
     UnknownCodeSystemWarningValidationSupport unknownCodeSystems = new UnknownCodeSystemWarningValidationSupport(context);
     unknownCodeSystems.setNonExistentCodeSystemSeverity(IValidationSupport.IssueSeverity.INFORMATION);
