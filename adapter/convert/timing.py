@@ -69,7 +69,7 @@ def repeat_pattern(text: str, environment: Environment) -> Any:
         repeat["offset"] = int(offset[0]) * _MINUTES[parts[9]]
     elif parts[8] or parts[9]:
         whole = False
-    if not whole or any(parts[10:]) or parts[6] or (parts[7] and event is None) or (parts[1] and not days):
+    if not whole or any(parts[10:]) or parts[6] or (parts[7] and event is None) or (any(parts[1:4]) and not days):
         timing["extension"] = [source_extension("RPT", text)]
     if repeat:
         timing["repeat"] = repeat

@@ -255,7 +255,8 @@ def identifier_of_pair(component: int, type_code: str) -> DatatypeFunction:
         if len(parts) < component or not parts[component - 1]:
             return None
         found = _entity(promoted(parts[component - 1]), environment, f"{component}.", concept)
-        if found is not None and component == 2 and any(parts[2:]):
+        last = component == 2 or not parts[1:2] or not leaf(parts[1])
+        if found is not None and last and any(map(leaf, parts[2:])):
             keep(found, text)
         return found
 
