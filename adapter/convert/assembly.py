@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from adapter.convert.datatypes.verbatim import keep_source
-from adapter.convert.environment import Environment, Fault
+from adapter.convert.environment import DatatypeFunction, Environment, Fault
 from adapter.fhir.bundle import Entry
 from adapter.fhir.context import ObservationContext
 from adapter.fhir.identity import resource_uuid
@@ -24,6 +24,10 @@ from adapter.issues import Issue
 Policy = Literal["absent", "update", "put"]
 #: System of identifiers that are URIs themselves; ours are `urn:uuid:` of the resource's key.
 URI_SYSTEM = "urn:ietf:rfc:3986"
+
+_OWN_TOKEN = f"identifier={URI_SYSTEM}|"
+
+_new = tuple.__new__
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +49,8 @@ class Assembly:
     observations: list[ObservationContext] = field(default_factory=list)
     #: reference by (resource type, key): one Organization a message, however often it is named
     shared: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
+    #: reference to a party by datatype function, segment, field and text
+    parties: dict[tuple[DatatypeFunction, str, int, str], dict[str, str]] = field(default_factory=dict)
     #: resource by full url, to find what a reference means
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: whether a resource without an identifier that has a system gets one; only the conditional requests of a transaction need it
@@ -63,8 +69,8 @@ class Assembly:
     visit_segments: Sequence[Segment] = ()
     #: performers by the text of OBX-15, 16, 23, 24, 25: the same from result to result
     performers: dict[tuple[str, ...], list[dict[str, str]]] = field(default_factory=dict)
-    #: how often a result of one key has been met
-    occurrences: dict[tuple[str, ...], int] = field(default_factory=dict)
+    #: how often a result has been met: by the key that results of one report have in common, then by code and sub-id
+    occurrences: dict[tuple[str, ...], dict[tuple[str, str], int]] = field(default_factory=dict)
 
     def report(
         self, slug: str, segment: Segment | None = None, number: int = 0, component: str = "", detail: str = "", value: str = ""
@@ -77,7 +83,8 @@ class Assembly:
         """Note what a datatype function said about a field."""
         where = place(segment, number)
         for slug, component, detail, value in faults:
-            self.issues.append(Issue(slug, f"{where}.{component}" if component else where, detail, value))
+            # some forty a message: made as the tuple it is, without the call of its constructor
+            self.issues.append(_new(Issue, (slug, f"{where}.{component}" if component else where, detail, value, ())))
 
     def keep_segment(self, segment: Segment, resource: dict[str, Any], detail: str = "") -> None:
         """Keep a segment that has no mapping on the resource of its level, as sent, and report it."""
@@ -123,8 +130,12 @@ class Assembly:
         else:
             if identifier is None:
                 if self.own_identifiers:
-                    resource.setdefault("identifier", []).append({"system": URI_SYSTEM, "value": full_url})
-                token = f"identifier={URI_SYSTEM}|{full_url}"
+                    own = {"system": URI_SYSTEM, "value": full_url}
+                    if "identifier" in resource:
+                        resource["identifier"].append(own)
+                    else:
+                        resource["identifier"] = [own]
+                token = _OWN_TOKEN + full_url
             else:
                 chosen = resource["identifier"][identifier]
                 token = f"identifier={_query(chosen['system'])}|{_query(chosen['value'])}"

@@ -90,6 +90,8 @@ class Environment:
     faults: list[Fault] = field(default_factory=list)
     #: memo by datatype function; one that is not there yet comes by `memo`
     memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
+    #: template by the text of OBX-2 to OBX-13; `observation_template` makes and reads them
+    result_templates: dict[str, Any] = field(default_factory=dict)
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:
         """Report something about the text at hand."""

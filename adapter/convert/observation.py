@@ -25,14 +25,15 @@ from adapter.convert.datatypes.times import date_time, period
 from adapter.convert.environment import Environment
 from adapter.convert.notes import build_notes
 from adapter.convert.observation_rules import RULES
+from adapter.convert.observation_template import apply_result_rules
 from adapter.convert.observation_value import complete_absent_reason, has_value
 from adapter.convert.order_context import OrderContext
 from adapter.convert.order_identity import pair_key
 from adapter.convert.performers import add_participant
-from adapter.convert.rules import Plan, apply_rules
+from adapter.convert.rules import Plan
 from adapter.fhir.context import ObservationContext
 from adapter.hl7v2.grouping import Order, Result
-from adapter.hl7v2.message import Segment, valued
+from adapter.hl7v2.message import Segment, place, valued
 
 __all__ = ["RULES", "build_observations", "build_patient_observations"]
 
@@ -60,11 +61,17 @@ class Surroundings(NamedTuple):
         Element and value for results without OBX-14: OBR-7, or OBR-7 to OBR-8 (A48).
     ambiguous : frozenset of (str, str)
         Code and sub-id of several results of which one is a correction.
+    key : tuple of str
+        Patient and report: the key of a result begins with it.
+    occurrences : dict
+        How often a result of this patient and report has been met, by code and sub-id.
     """
 
     category: list[dict[str, Any]]
     effective: tuple[str, Any] | None
     ambiguous: frozenset[tuple[str, str]]
+    key: tuple[str, ...]
+    occurrences: dict[tuple[str, str], int]
 
 
 def build_observations(assembly: Assembly, plans: dict[str, Plan], context: OrderContext) -> None:
@@ -83,15 +90,19 @@ def build_observations(assembly: Assembly, plans: dict[str, Plan], context: Orde
     groups = [group for group in order.specimens if group.observations]
     everything = [*order.observations, *(result for group in groups for result in group.observations)]
     request = order.request
+    key = (assembly.patient_key, *context.report_key)
     surroundings = Surroundings(
         _category(assembly, request) if request is not None else [],
         _effective(assembly, request) if request is not None else None,
         _ambiguous(assembly, everything),
+        key,
+        assembly.occurrences.setdefault(key, {}),
     )
     results = context.report.setdefault("result", []) if order.observations else []
     for result in order.observations:
         reference = build_observation(assembly, plans, result, context, surroundings)
-        if result.segment[29].partition("^")[0] not in _QUESTIONS:
+        fields = result.segment.fields
+        if len(fields) <= 29 or fields[29].partition("^")[0] not in _QUESTIONS:
             results.append(reference)
         elif context.service_request is not None:
             context.service_request.setdefault("supportingInfo", []).append(reference)
@@ -118,13 +129,15 @@ def build_patient_observations(assembly: Assembly, plans: dict[str, Plan], resul
         OBX with their NTE and PRT.
     """
     header = assembly.message.header
-    surroundings = Surroundings([], None, _ambiguous(assembly, results))
+    ambiguous = _ambiguous(assembly, results)
     for result in results:
         # without its time, the weight of today would be written over that of yesterday
         moment = result.segment[14]
         when = (moment,) if valued(moment) else ("message", header[10], header[7])
-        key = ("patient", assembly.sender_key, *when)
-        build_observation(assembly, plans, result, OrderContext(Order(), {}, key), surroundings)
+        place = ("patient", assembly.sender_key, *when)
+        key = (assembly.patient_key, *place)
+        surroundings = Surroundings([], None, ambiguous, key, assembly.occurrences.setdefault(key, {}))
+        build_observation(assembly, plans, result, OrderContext(Order(), {}, place), surroundings)
 
 
 def build_observation(
@@ -161,7 +174,7 @@ def build_observation(
     observation: dict[str, Any] = {"resourceType": "Observation", "code": _NO_CODE}
     if surroundings.category:
         observation["category"] = list(surroundings.category)
-    apply_rules(plans["OBX"], assembly, segment, {"Observation": observation, "DiagnosticReport": context.report})
+    apply_result_rules(plans["OBX"], assembly, segment, {"Observation": observation, "DiagnosticReport": context.report})
     if result.notes:
         written = build_notes(assembly, plans, result.notes)
         if written:
@@ -171,7 +184,7 @@ def build_observation(
     for local in result.others:
         assembly.keep_segment(local, observation)
     specimen = _complete(assembly, segment, observation, context, surroundings, focus)
-    key, policy = _identity(assembly, segment, observation["status"], context, surroundings)
+    key, policy = _identity(assembly, segment, observation["status"], surroundings)
     reference = assembly.add(observation, key, policy)
     context.observations.append((reference, observation, segment))
     assembly.observations.append(
@@ -182,7 +195,7 @@ def build_observation(
             (_organizations(assembly, observation) if "performer" in observation else None) or context.organizations,
             assembly.sender_application,
             assembly.sender_facility,
-            f"OBX[{segment.number}]",
+            place(segment),
             context.report,
         )
     )
@@ -214,7 +227,7 @@ def _complete(
         put(observation, *surroundings.effective)
     if focus is not None:
         observation["focus"] = [focus[0]]
-    specimens = _specimens_of(assembly, segment, context) if valued(segment[33]) else []
+    specimens = _specimens_of(assembly, segment, context) if len(segment.fields) > 33 else []
     if not specimens and focus is not None:
         specimens = [focus]
     elif not specimens and len(context.specimens) == 1:
@@ -304,44 +317,39 @@ def code_key(text: str, environment: Environment) -> str:
     return text.rstrip("^& ").lstrip()
 
 
-def _place_key(assembly: Assembly, segment: Segment) -> tuple[str, str]:
-    fields = segment.fields
-    if len(fields) < 5:
-        return "", ""
-    return assembly.environment.memo(code_key)[fields[3]][0], fields[4]
+def _place_key(environment: Environment, fields: Sequence[str]) -> tuple[str, str]:
+    return (environment.memo(code_key)[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
 
 
 def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:
     """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
-    corrected = {
-        _place_key(assembly, result.segment) for result in results if (status := result.segment[11]) and status[0] in _CORRECTIONS
-    }
+    environment = assembly.environment
+    everything = [result.segment.fields for result in results]
+    corrected = {_place_key(environment, fields) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
     if not corrected:
         return frozenset()
-    occurrences = Counter(_place_key(assembly, result.segment) for result in results if not valued(result.segment[21]))
+    unnamed = [fields for fields in everything if len(fields) <= 21 or not valued(fields[21])]
+    occurrences = Counter(_place_key(environment, fields) for fields in unnamed)
     return frozenset(key for key in corrected if occurrences[key] > 1)
 
 
-def _identity(
-    assembly: Assembly, segment: Segment, status: str, context: OrderContext, surroundings: Surroundings
-) -> tuple[tuple[str, ...], Policy]:
+def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[tuple[str, ...], Policy]:
     """Give the key of a result and what a transaction does with it."""
+    fields = segment.fields
     policy: Policy = "absent" if status in _NOT_FINAL else "update"
-    instance = segment[21]
-    key: tuple[str, ...]
-    if valued(instance):
-        key = (assembly.patient_key, "OBX-21", instance)
-    else:
-        code, sub_id = where = _place_key(assembly, segment)
-        if where in surroundings.ambiguous:
-            assembly.report("identity-ambiguous", segment, 4)
-            header = assembly.message.header
-            key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *context.report_key, code, sub_id)
-            policy = "absent"
-        else:
-            key = (assembly.patient_key, *context.report_key, code, sub_id)
-    ordinal = assembly.occurrences.get(key, 0) + 1
-    assembly.occurrences[key] = ordinal
-    if ordinal > 1 and valued(instance):
+    named = len(fields) > 21 and valued(fields[21])
+    where = ("OBX-21", fields[21]) if named else _place_key(assembly.environment, fields)
+    key, occurrences = surroundings.key, surroundings.occurrences
+    if named:
+        key = (assembly.patient_key,)
+        occurrences = assembly.occurrences.setdefault(key, {})
+    elif surroundings.ambiguous and where in surroundings.ambiguous:
+        assembly.report("identity-ambiguous", segment, 4)
+        header = assembly.message.header
+        key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *key[1:])
+        occurrences = assembly.occurrences.setdefault(key, {})
+        policy = "absent"
+    ordinal = occurrences[where] = occurrences.get(where, 0) + 1
+    if named and ordinal > 1:
         assembly.report("identity-ambiguous", segment, 21, detail="the instance identifier occurs twice")
-    return (*key, str(ordinal)), policy
+    return (*key, *where, str(ordinal)), policy

@@ -41,12 +41,13 @@ def _number(assembly: Assembly, order: Order, field: int) -> tuple[str, ...]:
 
     Where both give the same number and one of them names no authority, the other one's holds.
     """
-    found: tuple[str, ...] = ()
-    for segment in (order.request, order.common_order):
-        if segment is not None and valued(segment[field]):
-            key = entity_key(assembly, segment[field])
-            if not found or (key and key[2] == found[2] and not found[1] and key[1]):
-                found = key
+    sent = order.request[field] if order.request is not None else ""
+    found = entity_key(assembly, sent) if valued(sent) else ()
+    other = order.common_order[field] if order.common_order is not None else ""
+    if other != sent and valued(other):
+        key = entity_key(assembly, other)
+        if not found or (key and key[2] == found[2] and not found[1] and key[1]):
+            found = key
     return found
 
 

@@ -77,7 +77,14 @@ def share_field(
     if not valued(text):
         return None
     party: Party | None = assembly.value(function, segment, number, text)
-    return None if party is None else share_party(assembly, party, ((f"{segment.name}-{number}", text),))
+    if party is None:
+        return None
+    # the same field with the same text again says nothing beyond: the resource is there and complete
+    known = (function, segment.name, number, text)
+    reference = assembly.parties.get(known)
+    if reference is None:
+        reference = assembly.parties[known] = share_party(assembly, party, ((f"{segment.name}-{number}", text),))
+    return reference
 
 
 def share_party(assembly: Assembly, party: Party, sources: Sequence[tuple[str, str]] = ()) -> dict[str, str]:

@@ -25,6 +25,8 @@ Reference = dict[str, str]
 
 
 def _repetitions(text: str) -> list[str]:
+    if "~" not in text:
+        return [text] if valued(text) else []
     return [part for part in text.split("~") if valued(part)]
 
 
@@ -57,7 +59,9 @@ def build_performers(assembly: Assembly, segment: Segment, text: str, targets: T
     observation = targets["Observation"]
     if "performer" in observation:
         return
-    key = (segment[15], segment[16], segment[23], segment[24], segment[25])
+    named = segment[23]
+    # OBX-24 is the address of the one organization of OBX-23, and without it no performer's
+    key = (segment[15], segment[16], named, segment[24] if named else "", segment[25])
     found = assembly.performers.get(key)
     if found is None:
         found = assembly.performers[key] = _performers(assembly, segment)

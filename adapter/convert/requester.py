@@ -28,7 +28,10 @@ _AGENTS = ((10, "enterer"), (11, "verifier"), (19, "performer"))
 
 
 def _repetitions(segment: Segment | None, number: int) -> list[str]:
-    return [] if segment is None else [part for part in segment[number].split("~") if valued(part)]
+    text = segment[number] if segment is not None else ""
+    if "~" not in text:
+        return [text] if valued(text) else []
+    return [part for part in text.split("~") if valued(part)]
 
 
 def _keep(resource: dict[str, Any], name: str, text: str) -> None:
@@ -55,8 +58,9 @@ def set_requester(assembly: Assembly, order: Order, request: dict[str, Any]) -> 
         _keep(request, f"{segment.name}-{number}", "~".join(people[1:]))
     if by_order and by_request and by_request != by_order:
         _keep(request, "OBR-16", "~".join(by_request))
-    workplace = _workplace(assembly, common, request) if common is not None else None
-    if common is not None:
+    workplace = None
+    if common is not None and len(common.fields) > 21:
+        workplace = _workplace(assembly, common, request)
         _add_each(assembly, common, 24, address, person, "address", request)
     if common is not None and (by_order or workplace is not None):
         reference = share_role(assembly, {}, person, workplace, ())
@@ -107,6 +111,8 @@ def add_provenance(assembly: Assembly, common: Segment, target: dict[str, str]) 
     target : dict
         Reference to what was ordered or reported.
     """
+    if not any(common.fields[10:20]):
+        return
     agents: list[dict[str, Any]] = []
     workplaces = _repetitions(common, 17)
     workplace = organization_of_producer(assembly, common, 17, workplaces[0]) if workplaces else None

@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.convert.datatypes.verbatim import keep_source
@@ -64,7 +65,7 @@ class Step(NamedTuple):
     whole: bool = False
 
 
-#: Steps by field number; an empty tuple where every rule drops the field, None where no rule stands.
+#: Steps by field number; an empty tuple where nothing is done (a dropped field, the segment name), None where no rule stands.
 Plan = list[tuple[Step, ...] | None]
 
 
@@ -266,7 +267,7 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
     list of tuple of Step, or None
         Steps by field number; empty for a dropped field, None for a field without a rule.
     """
-    plan: Plan = [None] * (1 + max(rule.field for rule in rules))
+    plan: Plan = [(), *[None] * max(rule.field for rule in rules)]
     for rule in rules:
         steps = plan[rule.field] or ()
         if not rule.drop:
@@ -275,7 +276,9 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
     return plan
 
 
-def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
+def apply_rules(
+    plan: Plan, assembly: Assembly, segment: Segment, targets: Targets, *, start: int = 0, end: int | None = None
+) -> None:
     """Apply the compiled rules to the valued fields of a segment.
 
     Parameters
@@ -289,14 +292,18 @@ def apply_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targe
     targets : mapping of str to dict
         The resources that the rules may write to, by name. A rule whose resource is not there is skipped: the caller
         decided that this resource is not built. The first one keeps, as sent, the fields that have no rule.
+    start, end : int
+        The fields to walk: from `start` up to but not including `end`.
     """
-    known = len(plan)
-    number = -1
-    for text in segment.fields:
-        number += 1
-        if not text or not number or text == '""':
+    fields = segment.fields
+    if len(fields) > len(plan):
+        plan = plan + [None] * (len(fields) - len(plan))
+    if start or end:
+        fields, plan = fields[start:end], plan[start:end]
+    # `compress` passes over the empty fields, which are most
+    for number, text, steps in compress(zip(count(start), fields, plan, strict=False), fields):
+        if text == '""':
             continue
-        steps = plan[number] if number < known else None
         if steps is None:
             assembly.report("unmapped-field", segment, number)
             keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)

@@ -32,9 +32,11 @@ _GROUP_NUMBER_PAIR = ("2.8.2", "2.9", "2.9.1")
 def add_identifier(resource: dict[str, Any], identifier: dict[str, Any]) -> None:
     """Add an order number unless it is there; of two that differ by the authority only, the one that names it stays (A15)."""
     there: list[dict[str, Any]] = resource.setdefault("identifier", [])
+    if identifier in there:
+        return
     for index, other in enumerate(there):
         if other.get("value") == identifier.get("value") and other.get("type") == identifier.get("type"):
-            if other == identifier or identifier.keys() <= {"type", "value"}:
+            if identifier.keys() <= {"type", "value"}:
                 return
             if other.keys() <= {"type", "value"}:
                 there[index] = identifier
@@ -98,6 +100,8 @@ def _filler_group(assembly: Assembly, segment: Segment, text: str, targets: Targ
 
 def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """ORC-1, ORC-9 -> one `businessEvent` with what happened and when (A28)."""
+    if any(one["url"] == BUSINESS_EVENT for one in targets["ServiceRequest"].get("extension", ())):
+        return
     parts: list[dict[str, Any]] = []
     if valued(segment[1]):
         control = assembly.value(coded_in("0119"), segment, 1, segment[1])
@@ -108,7 +112,7 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
         put(date, "valueDateTime", assembly.value(date_time, segment, 9, segment[9]))
         if len(date) > 1:
             parts.append(date)
-    if parts and not any(one["url"] == BUSINESS_EVENT for one in targets["ServiceRequest"].get("extension", ())):
+    if parts:
         targets["ServiceRequest"].setdefault("extension", []).append({"url": BUSINESS_EVENT, "extension": parts})
 
 

@@ -1,0 +1,109 @@
+"""The fast way through OBX-1 to OBX-13 of a plain number: a template that all results with the same text in these fields share.
+
+What OBX-2 to OBX-13 say (code, unit, range, flag, status) depends on their text alone, once OBX-5 is known to be a number; a
+feed repeats a few hundred such texts. The first result with a text goes through the rules, and what they made of it is remembered
+as the template; the next one copies it and sets its own number. Measured: 3 us instead of 6 us a result.
+
+A template holds no value and nothing of the segment but these texts. It is never handed out itself: its lists are copied, its
+nested values are shared as all memoised values are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from adapter.convert.assembly import Assembly
+from adapter.convert.datatypes.quantities import plain_amount
+from adapter.convert.environment import MEMO_ENTRIES, Environment
+from adapter.convert.rules import Plan, Targets, apply_rules
+from adapter.hl7v2.message import Segment, place
+from adapter.issues import Issue
+
+#: First field that a template does not cover: OBX-14 is a time, and what follows names people and places of one message.
+_END = 14
+#: Longer texts are not worth remembering: they seldom come twice.
+_KEY_LENGTH = 500
+
+
+class Template(NamedTuple):
+    """What the rules make of OBX-2 to OBX-13, the value itself excepted.
+
+    Parameters
+    ----------
+    elements : dict
+        Elements of the Observation.
+    lists : tuple of str
+        Those that are lists.
+    unit : dict
+        Elements of `valueQuantity` beside the number.
+    issues : list of (str, str, str, str)
+        Slug, place behind `OBX[n]`, detail and value of each issue.
+    """
+
+    elements: dict[str, Any]
+    lists: tuple[str, ...]
+    unit: dict[str, Any]
+    issues: list[tuple[str, str, str, str]]
+
+
+def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
+    """Apply the rules of OBX to a segment; the same as `apply_rules`.
+
+    Parameters
+    ----------
+    plan : list
+        Compiled rules of OBX.
+    assembly : Assembly
+        The message being converted.
+    segment : Segment
+        The OBX.
+    targets : mapping of str to dict
+        `Observation` with nothing of the segment in it yet, and `DiagnosticReport`.
+    """
+    fields = segment.fields
+    environment = assembly.environment
+    quantity = plain_amount(fields[5]) if len(fields) > 5 and fields[2] == "NM" and environment.remembers else None
+    if quantity is None:
+        apply_rules(plan, assembly, segment, targets)
+        return
+    key = "|".join(fields[2:5] + fields[6:_END])
+    template = environment.result_templates.get(key)
+    observation = targets["Observation"]
+    if template is None:
+        before = len(assembly.issues)
+        apply_rules(plan, assembly, segment, targets, end=_END)
+        if len(key) <= _KEY_LENGTH:
+            _remember(environment, key, _template(segment, observation, assembly.issues[before:]))
+    else:
+        elements, lists, unit, issues = template
+        observation.update(elements)
+        for name in lists:
+            observation[name] = list(elements[name])
+        if unit:
+            quantity.update(unit)
+        observation["valueQuantity"] = quantity
+        if issues:
+            where = place(segment)
+            for slug, inside, detail, value in issues:
+                assembly.issues.append(Issue(slug, where + inside, detail, value))
+    if len(fields) > _END:
+        apply_rules(plan, assembly, segment, targets, start=_END)
+
+
+def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue]) -> Template:
+    """Take from an Observation what its segment gave."""
+    elements = {name: value for name, value in observation.items() if name not in ("resourceType", "category")}
+    lists = tuple(name for name, value in elements.items() if value.__class__ is list)
+    for name in lists:
+        elements[name] = list(elements[name])
+    unit = {name: value for name, value in elements["valueQuantity"].items() if name != "value"}
+    elements["valueQuantity"] = None
+    where = len(place(segment))
+    return Template(elements, lists, unit, [(issue.slug, issue.place[where:], issue.detail, issue.value) for issue in issues])
+
+
+def _remember(environment: Environment, key: str, template: Template) -> None:
+    templates = environment.result_templates
+    if len(templates) >= MEMO_ENTRIES:
+        templates.clear()
+    templates[key] = template
