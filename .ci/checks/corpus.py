@@ -1,4 +1,7 @@
-"""Convert every message of the corpus in every output form, twice; each one converts or is rejected with a reviewed reason.
+"""Convert every message of the corpus in every output form; each one converts or is rejected with a reviewed reason.
+
+Each is converted twice, the second time with the rows of all tables in another order, and once more by the command line with one
+process and with two: the bytes must be the same.
 
 Usage: corpus.py CORPUS OUTPUT. `corpus_rejected.csv` beside this file lists the reviewed rejections (file, slug, reason).
 A file that is rejected and not listed, or listed and not rejected, is a failure, and so is output that our own validation
@@ -6,15 +9,20 @@ had to stop.
 """
 
 import csv
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 from adapter.config import OUTPUT_FORMS, Settings
 from adapter.intake import Intake
 from adapter.pipeline import Pipeline
+from adapter.tables.index import Tables
 from adapter.tables.load import load_tables
 
+MAPPINGS = Path(__file__).resolve().parents[2] / "mappings"
 REVIEWED = Path(__file__).with_name("corpus_rejected.csv")
 
 
@@ -25,23 +33,51 @@ def outcomes(pipeline: Pipeline, data: bytes):
     return [pipeline(raw) for raw in raws]
 
 
+def permuted_tables(folder: Path) -> Tables:
+    """Load a copy of the shipped tables with their rows shuffled."""
+    random = Random(1)
+    for path in sorted(MAPPINGS.rglob("*.csv")):
+        header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        random.shuffle(rows)
+        copy = folder / path.relative_to(MAPPINGS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(header + "".join(rows), encoding="utf-8")
+    return load_tables(root=folder)
+
+
+def converted_by(jobs: int, files: list[Path]) -> bytes:
+    """Convert by the command line."""
+    command = [sys.executable, "-m", "adapter.cli", "convert", "--quiet", "--jobs", str(jobs), *map(str, files)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"convert --jobs {jobs} ended with {done.returncode}: {done.stderr.decode()[-500:]}")
+    return done.stdout
+
+
 def main(corpus: str, output: str) -> int:
     with REVIEWED.open(newline="", encoding="utf-8") as file:
         reviewed = {row["file"]: row for row in csv.DictReader(file)}
     files = sorted(path for path in Path(corpus).iterdir() if path.is_file())
     tables = load_tables()
+    with tempfile.TemporaryDirectory() as folder:
+        shuffled = permuted_tables(Path(folder))
     faults: list[str] = []
+    if shuffled.version != tables.version:
+        faults.append("the order of rows changes the version of the tables")
+    one_process, two_processes = (converted_by(jobs, files) for jobs in (1, 2))
+    if one_process != two_processes or not one_process:
+        faults.append("--jobs 2 gives other bytes than --jobs 1")
     fates: Counter[str] = Counter()
     slugs: Counter[str] = Counter()
     for form in OUTPUT_FORMS:
-        first, second = Pipeline(tables, Settings(to=form)), Pipeline(tables, Settings(to=form))
+        first, second = Pipeline(tables, Settings(to=form)), Pipeline(shuffled, Settings(to=form))
         folder = Path(output) / form
         folder.mkdir(parents=True, exist_ok=True)
         for path in files:
             data = path.read_bytes()
             found = outcomes(first, data)
             if [one.lines for one in found] != [one.lines for one in outcomes(second, data)]:
-                faults.append(f"{path.name}: two runs differ ({form})")
+                faults.append(f"{path.name}: two runs differ, with the rows of the tables in another order ({form})")
             not_converted = [one for one in found if one.fate != "converted"]
             if not found:
                 faults.append(f"{path.name}: nothing was found in it")
