@@ -18,9 +18,12 @@ from adapter.enrich.reference_range import follow, plausible, read_bounds, withi
 from adapter.enrich.result import Result
 from adapter.enrich.table_range import bounds_of, element_of, find_range
 from adapter.enrich.value import converted, factor, normalised, number_of, replaced, unit_text, with_translation
+from adapter.fhir.json import dumps
 from adapter.tables.index import Tables
 from adapter.tables.lookups import UnitResolution
 from adapter.tables.resolve import Resolution
+
+RangeKey = tuple[Any, ...]
 
 
 class End(NamedTuple):
@@ -116,15 +119,16 @@ def _with_range(
     bounds: Bounds | None = None
     row = ""
     if ranges:
-        read = [_usable_bounds(result, element, sent, unit.ucum) for element in ranges]
+        keys = [_range_key(result, element, sent, unit.ucum) for element in ranges]
+        read = [_usable_bounds(result, element, sent, unit.ucum, key) for element, key in zip(ranges, keys, strict=True)]
         readable = None not in read
         bounds = read[0] if len(ranges) == 1 and _is_normal_range(ranges[0]) else None
         row = _row_of_mark(ranges[0])
     new_unit = _move(result, unit, readable)
     if ranges and readable:
         moved = [
-            follow(result, element, found, sent, unit.ucum, new_unit)
-            for element, found in zip(ranges, read, strict=True)
+            _following(result, element, found, sent, unit.ucum, new_unit, key)
+            for element, found, key in zip(ranges, read, keys, strict=True)
             if found is not None
         ]
         # assigned in any case: the order of children is the same then, however the range came in
@@ -142,15 +146,53 @@ def _with_range(
     return bounds, row
 
 
-def _usable_bounds(result: Result, element: dict[str, Any], sent: Mapping[str, Any], unit: str) -> Bounds | None:
+def _range_key(result: Result, element: dict[str, Any], sent: Mapping[str, Any], unit: str) -> RangeKey | None:
+    """All that reading and moving a range depends on beside the tables: its JSON, the unit of the value, sender and window.
+
+    None where the value has extensions: a translation among them takes part, and seldom comes twice.
+    """
+    if "extension" in sent:
+        return None
+    window = result.window.id if result.window is not None else ""
+    senders = result.context.sender_application, result.context.sender_facility
+    return dumps(element), sent.get("unit"), sent.get("code"), unit, window, *senders
+
+
+def _usable_bounds(
+    result: Result, element: dict[str, Any], sent: Mapping[str, Any], unit: str, key: RangeKey | None
+) -> Bounds | None:
     """Bounds of a sent range; None, with an issue, where they cannot be used."""
+    known: Bounds | None = result.memos.ranges.get(key)
+    if known is not None:
+        return known
     bounds = read_bounds(result, element, sent, unit)
     if bounds is None:
         result.report("range-unreadable", "referenceRange")
     elif not plausible(result, bounds):
         result.report("range-implausible", "referenceRange")
         return None
+    elif key is not None:
+        result.memos.ranges[key] = bounds
     return bounds
+
+
+def _following(
+    result: Result,
+    element: dict[str, Any],
+    bounds: Bounds,
+    sent: Mapping[str, Any],
+    unit: str,
+    new_unit: str,
+    key: RangeKey | None,
+) -> dict[str, Any]:
+    """Give a range in the unit of the value; the same for all results whose ranges are the same."""
+    if key is None:
+        return follow(result, element, bounds, sent, unit, new_unit)
+    place = *key, new_unit
+    known: dict[str, Any] | None = result.memos.ranges.get(place)
+    if known is None:
+        known = result.memos.ranges[place] = follow(result, element, bounds, sent, unit, new_unit)
+    return known
 
 
 def _move(result: Result, unit: UnitResolution, together: bool) -> str:

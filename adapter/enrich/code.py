@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapter.enrich.mark import mark
-from adapter.enrich.result import Result, Specimen
+from adapter.enrich.result import Memos, Result, Specimen
 from adapter.fhir.canonical import LOINC
 from adapter.fhir.context import ObservationContext
 from adapter.tables.index import Tables
-from adapter.tables.lookups import resolve_specimen
+from adapter.tables.lookups import SpecimenResolution, resolve_specimen
 from adapter.tables.resolve import CodeQuery, Coding, Resolution
 
 # A collection is written as 07:00 to 07:00 or as 07:00 to 06:59.
@@ -19,7 +19,7 @@ _DAY = timedelta(hours=24)
 _MINUTE = timedelta(minutes=1)
 
 
-def specimen_of(tables: Tables, context: ObservationContext) -> Specimen:
+def specimen_of(tables: Tables, context: ObservationContext, memos: Memos) -> Specimen:
     """Find the specimen axis: by the codings of the specimen's type, then by its words.
 
     Parameters
@@ -28,6 +28,8 @@ def specimen_of(tables: Tables, context: ObservationContext) -> Specimen:
         Tables in force.
     context : ObservationContext
         The Observation and its Specimen.
+    memos : Memos
+        What was looked up before.
 
     Returns
     -------
@@ -37,8 +39,11 @@ def specimen_of(tables: Tables, context: ObservationContext) -> Specimen:
     """
     specimen = context.specimen or {}
     concept = specimen.get("type", {})
-    codes = [(coding.get("system", ""), coding["code"]) for coding in concept.get("coding", ()) if "code" in coding]
-    found = resolve_specimen(tables, codes, _words(concept, context.observation.get("specimen", {})))
+    codes = tuple([(coding.get("system", ""), coding["code"]) for coding in concept.get("coding", ()) if "code" in coding])
+    words = tuple(_words(concept, context.observation.get("specimen", {})))
+    found: SpecimenResolution | None = memos.specimens.get((codes, words))
+    if found is None:
+        found = memos.specimens[codes, words] = resolve_specimen(tables, codes, words)
     return Specimen(found.specimen, found.timing or _timing(specimen), found.slug)
 
 

@@ -21,15 +21,14 @@ from adapter.enrich.filter import Filter
 from adapter.enrich.interpretation import check_sent_flags
 from adapter.enrich.mark import mark
 from adapter.enrich.ratio import judge_ratio, unit_of_ratio
-from adapter.enrich.result import Change, Result
+from adapter.enrich.result import Change, Memo, Memos, Result
 from adapter.enrich.value import unit_of
 from adapter.fhir.context import ObservationContext
 from adapter.issues import Issue
-from adapter.tables.index import Tables
+from adapter.tables.index import Pack, Tables
 from adapter.tables.resolve import CodeQuery, Resolution, resolve_code
+from adapter.tables.rows import LoincRow, WindowRow
 
-#: Answers of the resolver that are remembered: a feed has few different tests.
-_MEMO_SIZE = 2048
 _DATA_ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 
 
@@ -48,7 +47,8 @@ class Enricher:
         self._tables = tables
         self._settings = settings
         self._filter = Filter(tables)
-        self._resolutions: dict[CodeQuery, Resolution] = {}
+        self._resolutions = Memo()
+        self._memos = Memos()
 
     def enrich(self, context: ObservationContext, changes: list[Change] | None = None) -> list[Issue]:
         """Enrich one Observation in place.
@@ -107,20 +107,30 @@ class Enricher:
     def _resolved(self, element: dict[str, Any], context: ObservationContext) -> Resolution | None:
         if not self._filter.passes(element.get("code", {})):
             return None
-        result = Result(element, context, self._tables, self._settings, specimen_of(self._tables, context))
+        result = self.begin(element, context)
         quantity = element.get("valueQuantity")
         return self._resolve(query_of(result, unit_of(result, quantity).ucum if quantity else ""))
 
     def _resolve(self, query: CodeQuery) -> Resolution:
-        found = self._resolutions.get(query)
+        found: Resolution | None = self._resolutions.get(query)
         if found is None:
-            if len(self._resolutions) >= _MEMO_SIZE:
-                self._resolutions.clear()
             found = self._resolutions[query] = resolve_code(self._tables, query)
         return found
 
+    def begin(self, element: dict[str, Any], context: ObservationContext, path: str = "") -> Result:
+        """Start with an Observation, or with a component of it, whose path is given."""
+        specimen = specimen_of(self._tables, context, self._memos)
+        return Result(element, context, self._tables, self._settings, specimen, path, memos=self._memos)
+
+    def _window(self, pack: Pack, loinc: LoincRow, specimen: str) -> WindowRow | None:
+        windows, key = self._memos.windows, (pack.name, loinc.loinc, specimen)
+        if key not in windows:
+            windows[key] = pack.window(loinc, specimen)
+        found: WindowRow | None = windows[key]
+        return found
+
     def _result(self, element: dict[str, Any], context: ObservationContext, path: str) -> Result:
-        result = Result(element, context, self._tables, self._settings, specimen_of(self._tables, context), path)
+        result = self.begin(element, context, path)
         units = [unit_of(result, quantity) for quantity in ends_of(element)]
         unit = units[0] if units and len({found.ucum for found in units}) == 1 else None
         ratio_unit = unit_of_ratio(result, element["valueRatio"]) if "valueRatio" in element else ""
@@ -129,7 +139,7 @@ class Enricher:
             return result
         result.loinc, result.pack = resolution.loinc, resolution.pack
         if result.pack is not None and result.loinc is not None:
-            result.window = result.pack.window(result.loinc, result.specimen.axis)
+            result.window = self._window(result.pack, result.loinc, result.specimen.axis)
         add_code(result, resolution)
         check_sent_flags(result)
         if unit is not None:

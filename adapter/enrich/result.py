@@ -12,6 +12,8 @@ from adapter.tables.index import Pack, Tables
 from adapter.tables.lookups import Step
 from adapter.tables.rows import LoincRow, WindowRow
 
+#: Answers that are remembered of each kind.
+MEMO_SIZE = 2048
 _OBX_FIELDS = {"code": "3", "value": "5", "unit": "6", "referenceRange": "7", "interpretation": "8"}
 
 
@@ -44,6 +46,37 @@ class Specimen(NamedTuple):
     slug: str = ""
 
 
+class Memo(dict[Any, Any]):
+    """Answers that depend on the tables and their key alone; it starts anew when it is full."""
+
+    def __setitem__(self, key: Any, answer: Any) -> None:
+        if len(self) >= MEMO_SIZE:
+            self.clear()
+        super().__setitem__(key, answer)
+
+
+class Memos:
+    """What one enricher has looked up: a feed has few different units, specimens and ranges.
+
+    Parameters
+    ----------
+    units : Memo
+        `UnitResolution` by code, text and system of a Quantity and the sender.
+    specimens : Memo
+        `SpecimenResolution` by codes and words.
+    windows : Memo
+        `WindowRow` or None by pack, LOINC code and specimen axis.
+    ranges : Memo
+        `Bounds` of a usable referenceRange element by its JSON, unit of the value, window and sender; the element in another unit
+        by that unit too. These elements are shared by results: never change one.
+    """
+
+    __slots__ = ("ranges", "specimens", "units", "windows")
+
+    def __init__(self) -> None:
+        self.units, self.specimens, self.windows, self.ranges = Memo(), Memo(), Memo(), Memo()
+
+
 @dataclass(slots=True, eq=False)
 class Result:
     """A result that is being enriched.
@@ -70,6 +103,8 @@ class Result:
         Its plausible order of magnitude.
     issues, changes : list
         What was noticed and changed.
+    memos : Memos
+        What was looked up for earlier results.
     """
 
     element: dict[str, Any]
@@ -83,6 +118,7 @@ class Result:
     window: WindowRow | None = None
     issues: list[Issue] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    memos: Memos = field(default_factory=Memos)
 
     def of_whole(self, name: str) -> bool:
         """Whether a component leaves this to the Observation: what is said there for all components is not judged for one."""

@@ -19,6 +19,7 @@ from adapter.tables.lookups import UnitResolution, resolve_unit
 #: Numbers beyond this magnitude, or with more digits, are no measurements; computing with them costs time only.
 _LARGEST_EXPONENT = 30
 _MOST_DIGITS = 40
+_ONE = Fraction(1)
 
 
 def number_of(quantity: Mapping[str, Any] | None) -> Decimal | None:
@@ -39,7 +40,10 @@ def number_of(quantity: Mapping[str, Any] | None) -> Decimal | None:
         value = Decimal(value)
     if not isinstance(value, Decimal) or not value.is_finite():
         return None
-    if abs(value.adjusted()) > _LARGEST_EXPONENT or len(value.as_tuple().digits) > _MOST_DIGITS:
+    if abs(value.adjusted()) > _LARGEST_EXPONENT:
+        return None
+    # the text is never shorter than the digits, and sooner made
+    if len(str(value)) > _MOST_DIGITS and len(value.as_tuple().digits) > _MOST_DIGITS:
         return None
     return value
 
@@ -53,16 +57,20 @@ def unit_of(result: Result, quantity: Mapping[str, Any]) -> UnitResolution:
     """Find the UCUM unit of a Quantity: by its code, else by its unit text, else the sender's unit for blank ones."""
     applications, facilities = result.context.sender_application, result.context.sender_facility
     code, text, system = quantity.get("code", ""), quantity.get("unit", ""), quantity.get("system", "")
-    found = resolve_unit(result.tables, code or text, system if code else "", applications, facilities)
-    if not found.ucum and code and text and text != code:
-        return resolve_unit(result.tables, text, "", applications, facilities)
+    key = code, text, system, applications, facilities
+    found: UnitResolution | None = result.memos.units.get(key)
+    if found is None:
+        found = resolve_unit(result.tables, code or text, system if code else "", applications, facilities)
+        if not found.ucum and code and text and text != code:
+            found = resolve_unit(result.tables, text, "", applications, facilities)
+        result.memos.units[key] = found
     return found
 
 
 def factor(tables: Tables, from_unit: str, to_unit: str) -> Fraction | None:
     """Give the exact factor between two units; None where they do not convert, as arbitrary units never do."""
     if from_unit == to_unit:
-        return Fraction(1)
+        return _ONE
     if not from_unit or not to_unit or tables.ucum.parse(from_unit).arbitrary:
         return None
     return tables.ucum.factor(from_unit, to_unit)

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from adapter.config import Settings
 from adapter.enrich.age import span
-from adapter.enrich.code import specimen_of
 from adapter.enrich.enricher import Enricher
 from adapter.enrich.interpretation import UNJUDGED_STATUSES
 from adapter.enrich.mark import is_marked
@@ -106,7 +105,7 @@ def gather(
         patient = patient_key(observation, context.patient, url, context.place.rpartition(".entry[")[0])
         if value is None or not patient or observation.get("status") in UNJUDGED_STATUSES or is_marked(observation):
             continue
-        result = Result(observation, context, tables, settings, specimen_of(tables, context))
+        result = enricher.begin(observation, context)
         unit = unit_of(result, quantity)
         if unit.slug and unit_text(quantity):
             continue
