@@ -4,8 +4,8 @@ Usage: mutate.py CORPUS [--count N] [--seed S] [--number K] [--keep FOLDER]
 
 The messages are those of the corpus and of `fixtures/`, v2 and FHIR. First each v2 message goes through every mutation that does
 not change its meaning: its resources must be equal (but Provenance, which holds the digest of the bytes). Then N messages are
-mutated at random. A fault is an exception, `internal-error`, `output-invalid`, or more than a second of work; every hundredth output is
-validated in full. Each random mutation has a seed of its own, made of S and its number: `--number K` repeats one alone.
+mutated at random. A fault is an exception, `internal-error`, `output-invalid`, or more than a second of work; every hundredth
+output is validated in full. Each random mutation has a seed of its own, made of S and its number: `--number K` repeats one alone.
 """
 
 import argparse
