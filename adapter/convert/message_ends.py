@@ -9,6 +9,7 @@ from typing import Any
 
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.identifiers import hd_uri
+from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
 from adapter.convert.parties import organization, organization_of_authority
 from adapter.convert.rules import Targets
@@ -46,12 +47,19 @@ def hd_name(text: str) -> str:
     return unescape(parts[0]) if valued(parts[0]) else ""
 
 
-def _put_endpoint(assembly: Assembly, segment: Segment, number: int, text: str, holder: dict[str, Any]) -> None:
+def _put_endpoint(assembly: Assembly, segment: Segment, number: int, text: str, holder: dict[str, Any], targets: Targets) -> None:
     url = assembly.value(endpoint, segment, number, text)
     if url is None:
         holder["_endpoint"] = UNKNOWN
+        _keep_address(text, number, targets)
     else:
         holder["endpoint"] = url
+
+
+def _keep_address(text: str, number: int, targets: Targets) -> None:
+    """Keep an HD as sent whose universal id stands nowhere in the output: it is no URI, or another field gives the endpoint."""
+    if any(valued(part) for part in text.split("^")[1:]):
+        keep_source(targets["MessageHeader"], f"MSH-{number}", text)
 
 
 def set_source(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
@@ -65,14 +73,16 @@ def set_source(assembly: Assembly, segment: Segment, text: str, targets: Targets
         source["software"] = unescape(parts[1])
     if not valued(segment[24]):
         source.pop("_endpoint", None)
-        _put_endpoint(assembly, segment, 3, text, source)
+        _put_endpoint(assembly, segment, 3, text, source, targets)
+    else:
+        _keep_address(text, 3, targets)
 
 
 def set_source_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """MSH-24 -> endpoint of the source."""
     source: dict[str, Any] = targets["MessageHeader"]["source"]
     source.pop("_endpoint", None)
-    _put_endpoint(assembly, segment, 24, text, source)
+    _put_endpoint(assembly, segment, 24, text, source, targets)
 
 
 def _destination(targets: Targets) -> dict[str, Any]:
@@ -88,14 +98,16 @@ def set_receiving_application(assembly: Assembly, segment: Segment, text: str, t
         destination["name"] = name
     if not valued(segment[25]):
         destination.pop("_endpoint", None)
-        _put_endpoint(assembly, segment, 5, text, destination)
+        _put_endpoint(assembly, segment, 5, text, destination, targets)
+    else:
+        _keep_address(text, 5, targets)
 
 
 def set_destination_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """MSH-25 -> endpoint of the destination."""
     destination = _destination(targets)
     destination.pop("_endpoint", None)
-    _put_endpoint(assembly, segment, 25, text, destination)
+    _put_endpoint(assembly, segment, 25, text, destination, targets)
 
 
 def set_receiving_facility(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

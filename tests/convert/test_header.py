@@ -74,3 +74,15 @@ def test_software_has_maker_version_name_binary_and_date() -> None:
     assert (device["version"][0]["value"], device["version"][0]["extension"][0]["valueDateTime"]) == ("4.2", "2025-01-01")
     assert (device["deviceName"][0]["name"], device["modelNumber"]) == ("LabSystem", "B7")
     assert kept(device)["SFT-1"] == "Test Systems^L^^^^^^^^T1"
+
+
+def test_an_application_id_that_is_no_uri_stays_as_sent_where_the_software_segment_takes_its_place() -> None:
+    conversion = message("SFT|Acme Soft|4.1|LabConnect", header=msh(f2="LIS^1234^CLIA"))
+    header = only(conversion, "MessageHeader")
+    assert header["source"]["software"] == "LabConnect"
+    assert kept(header) == {"MSH-3": "LIS^1234^CLIA"}
+
+
+def test_a_network_address_that_is_no_uri_stays_as_sent() -> None:
+    conversion = message(header=msh(f23="^4086::132:2A57:3C28^IPv6"))
+    assert kept(only(conversion, "MessageHeader")) == {"MSH-24": "^4086::132:2A57:3C28^IPv6"}
