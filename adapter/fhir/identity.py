@@ -23,8 +23,8 @@ _SEPARATOR = "\x1e"
 def joined(parts: tuple[str, ...]) -> str:
     """Join key parts to one text that no other parts give.
 
-    Each part ends with a control character that no field holds. Should a part hold it all the same, or the first part be empty, each
-    part is preceded by its length instead, behind a separator that no other text begins with.
+    Each part ends with a control character that no field holds. Should a part hold it all the same, or the first part be empty,
+    each part is preceded by its length instead, behind a separator that no other text begins with.
     """
     text = _SEPARATOR.join((*parts, ""))
     if text[:1] == _SEPARATOR or text.count(_SEPARATOR) > len(parts):
