@@ -28,12 +28,22 @@ class Filter:
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
+        self._concepts: dict[int, tuple[Mapping[str, Any], bool]] = {}
         self._codings: dict[tuple[str, str], bool] = {}
         self._names: dict[str, bool] = {}
         self._texts: dict[str, frozenset[str]] = {}
 
     def passes(self, code: Mapping[str, Any]) -> bool:
         """Whether a pack may have something to say about a CodeableConcept."""
+        # the conversion gives equal codes as one object; it is held, so that no other takes its identity
+        known = self._concepts.get(id(code))
+        if known is None:
+            if len(self._concepts) >= _MEMO_SIZE:
+                self._concepts.clear()
+            known = self._concepts[id(code)] = code, self._passes(code)
+        return known[1]
+
+    def _passes(self, code: Mapping[str, Any]) -> bool:
         codings, names = self._codings, self._names
         for coding in code.get("coding", ()):
             pair = coding.get("system", ""), coding.get("code", "")

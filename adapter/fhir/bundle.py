@@ -80,7 +80,14 @@ def bundle(
     if kind == "message":
         entries = sorted(entries, key=lambda entry: entry.resource["resourceType"] != "MessageHeader")
     if kind == "transaction":
-        listed = [{"fullUrl": entry.full_url, "resource": entry.resource, "request": _request(entry)} for entry in entries]
+        listed = []
+        for entry in entries:
+            request = {"method": entry.method, "url": entry.url}
+            if entry.if_match:
+                request["ifMatch"] = entry.if_match
+            if entry.if_none_exist:
+                request["ifNoneExist"] = entry.if_none_exist
+            listed.append({"fullUrl": entry.full_url, "resource": entry.resource, "request": request})
     else:
         listed = [{"fullUrl": entry.full_url, "resource": _never_empty(entry)} for entry in entries]
     if listed:
@@ -92,15 +99,6 @@ def _never_empty(entry: Entry) -> dict[str, Any]:
     """Give an entry's resource; one of which nothing is known but that it exists gets its id (ele-1: no element is empty)."""
     resource = entry.resource
     return resource if len(resource) > 1 else {**resource, "id": entry.full_url.removeprefix(_URN_UUID)}
-
-
-def _request(entry: Entry) -> dict[str, str]:
-    request = {"method": entry.method, "url": entry.url}
-    if entry.if_match:
-        request["ifMatch"] = entry.if_match
-    if entry.if_none_exist:
-        request["ifNoneExist"] = entry.if_none_exist
-    return request
 
 
 def ndjson(entries: Sequence[Entry]) -> list[dict[str, Any]]:
