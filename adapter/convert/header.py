@@ -43,6 +43,11 @@ from adapter.hl7v2.message import Segment, valued
 
 PARTICIPANT_TYPE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 V2_ACTIVITY = "http://hl7.org/fhir/uv/v2mappings/CodeSystem/provenance-activity-type-v2-to-fhir"
+_DEVICE_NAME = {"name": "b2m-fhir-adapter", "type": "model-name"}
+_SOFTWARE_VERSION = {"type": {"text": "software"}, "value": __version__}
+_TRANSFORMATION = {"coding": [{"system": V2_ACTIVITY, "code": "v2-fhir-transformation"}]}
+_ASSEMBLER = {"coding": [{"system": PARTICIPANT_TYPE, "code": "assembler"}]}
+_AUTHOR = {"coding": [{"system": PARTICIPANT_TYPE, "code": "author"}]}
 #: System of the identifier that holds the SHA-256 of a source message.
 DIGEST_SYSTEM = CANONICAL_BASE + "/identifier/sha256"
 
@@ -67,7 +72,7 @@ def _sending_organization(assembly: Assembly, segment: Segment, text: str, targe
 
 
 def _author(provenance: dict[str, Any], who: dict[str, Any]) -> None:
-    provenance["agent"].append({"type": {"coding": [{"system": PARTICIPANT_TYPE, "code": "author"}]}, "who": who})
+    provenance["agent"].append({"type": _AUTHOR, "who": who})
 
 
 def _transmitter(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
@@ -277,8 +282,8 @@ def build_header(
         "resourceType": "Provenance",
         "target": [],
         "_recorded": UNKNOWN,
-        "activity": {"coding": [{"system": V2_ACTIVITY, "code": "v2-fhir-transformation"}]},
-        "agent": [{"type": {"coding": [{"system": PARTICIPANT_TYPE, "code": "assembler"}]}, "who": adapter_device}],
+        "activity": _TRANSFORMATION,
+        "agent": [{"type": _ASSEMBLER, "who": adapter_device}],
         "entity": [{"role": "source", "what": {"identifier": {"system": DIGEST_SYSTEM, "value": digest}}}],
     }
     targets: dict[str, dict[str, Any]] = {"Provenance": provenance, "Bundle": envelope}
@@ -321,10 +326,7 @@ def _adapter_device(assembly: Assembly) -> dict[str, str]:
     tables_version = assembly.environment.tables.version
     device = {
         "resourceType": "Device",
-        "deviceName": [{"name": "b2m-fhir-adapter", "type": "model-name"}],
-        "version": [
-            {"type": {"text": "software"}, "value": __version__},
-            {"type": {"text": "mapping tables"}, "value": tables_version},
-        ],
+        "deviceName": [_DEVICE_NAME],
+        "version": [_SOFTWARE_VERSION, {"type": {"text": "mapping tables"}, "value": tables_version}],
     }
     return assembly.share(device, ("b2m-fhir-adapter", __version__, tables_version))

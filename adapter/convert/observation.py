@@ -22,7 +22,7 @@ from adapter.convert.datatypes.identifiers import identifiers_eip
 from adapter.convert.datatypes.quantities import DATA_ABSENT_REASON
 from adapter.convert.datatypes.text import components, leaf, put
 from adapter.convert.datatypes.times import date_time, period
-from adapter.convert.environment import Environment
+from adapter.convert.environment import Environment, Memo
 from adapter.convert.notes import build_notes
 from adapter.convert.observation_rules import RULES
 from adapter.convert.observation_template import apply_result_rules
@@ -33,7 +33,7 @@ from adapter.convert.performers import add_participant
 from adapter.convert.rules import Plan
 from adapter.fhir.context import ObservationContext
 from adapter.hl7v2.grouping import Order, Result
-from adapter.hl7v2.message import Segment, place, valued
+from adapter.hl7v2.message import Segment, valued
 
 __all__ = ["RULES", "build_observations", "build_patient_observations"]
 
@@ -57,6 +57,8 @@ class Surroundings(NamedTuple):
     ----------
     category : list of dict
         Categories by the section of OBR-24 (A21).
+    common : dict
+        Subject and encounter.
     effective : tuple of (str, Any) or None
         Element and value for results without OBX-14: OBR-7, or OBR-7 to OBR-8 (A48).
     ambiguous : frozenset of (str, str)
@@ -65,13 +67,17 @@ class Surroundings(NamedTuple):
         Patient and report: the key of a result begins with it.
     occurrences : dict
         How often a result of this patient and report has been met, by code and sub-id.
+    codes : Memo
+        Of `code_key`.
     """
 
     category: list[dict[str, Any]]
+    common: dict[str, Any]
     effective: tuple[str, Any] | None
     ambiguous: frozenset[tuple[str, str]]
     key: tuple[str, ...]
     occurrences: dict[tuple[str, str], int]
+    codes: Memo
 
 
 def build_observations(assembly: Assembly, plans: dict[str, Plan], context: OrderContext) -> None:
@@ -93,10 +99,12 @@ def build_observations(assembly: Assembly, plans: dict[str, Plan], context: Orde
     key = (assembly.patient_key, *context.report_key)
     surroundings = Surroundings(
         _category(assembly, request) if request is not None else [],
+        _common(assembly),
         _effective(assembly, request) if request is not None else None,
         _ambiguous(assembly, everything),
         key,
         assembly.occurrences.setdefault(key, {}),
+        assembly.environment.memo(code_key),
     )
     results = context.report.setdefault("result", []) if order.observations else []
     for result in order.observations:
@@ -130,13 +138,15 @@ def build_patient_observations(assembly: Assembly, plans: dict[str, Plan], resul
     """
     header = assembly.message.header
     ambiguous = _ambiguous(assembly, results)
+    common = _common(assembly)
+    codes = assembly.environment.memo(code_key)
     for result in results:
         # without its time, the weight of today would be written over that of yesterday
         moment = result.segment[14]
         when = (moment,) if valued(moment) else ("message", header[10], header[7])
         place = ("patient", assembly.sender_key, *when)
         key = (assembly.patient_key, *place)
-        surroundings = Surroundings([], None, ambiguous, key, assembly.occurrences.setdefault(key, {}))
+        surroundings = Surroundings([], common, None, ambiguous, key, assembly.occurrences.setdefault(key, {}), codes)
         build_observation(assembly, plans, result, OrderContext(Order(), {}, place), surroundings)
 
 
@@ -195,7 +205,7 @@ def build_observation(
             (_organizations(assembly, observation) if "performer" in observation else None) or context.organizations,
             assembly.sender_application,
             assembly.sender_facility,
-            place(segment),
+            f"OBX[{segment.number}]",
             context.report,
         )
     )
@@ -219,19 +229,18 @@ def _complete(
         assembly.report("required-field-missing", segment, 3)
     if "valueQuantity" not in observation and not has_value(observation):
         complete_absent_reason(assembly, segment, observation)
-    if assembly.patient_reference is not None:
-        observation["subject"] = assembly.patient_reference
-    if assembly.encounter_reference is not None:
-        observation["encounter"] = assembly.encounter_reference
-    if surroundings.effective is not None and "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation:
+    observation.update(surroundings.common)
+    if "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation and surroundings.effective is not None:
         put(observation, *surroundings.effective)
     if focus is not None:
         observation["focus"] = [focus[0]]
     specimens = _specimens_of(assembly, segment, context) if len(segment.fields) > 33 else []
+    if not specimens and focus is None and len(context.specimens) == 1:
+        reference, specimen, _ = context.specimens[0]
+        observation["specimen"] = reference
+        return specimen
     if not specimens and focus is not None:
         specimens = [focus]
-    elif not specimens and len(context.specimens) == 1:
-        specimens = [context.specimens[0][:2]]
     if not specimens:
         return None
     observation["specimen"] = specimens[0][0]
@@ -244,6 +253,12 @@ def _organizations(assembly: Assembly, observation: dict[str, Any]) -> list[dict
     """Give the Organizations among the performers."""
     found = [assembly.resources[performer["reference"]] for performer in observation["performer"]]
     return [resource for resource in found if resource["resourceType"] == "Organization"]
+
+
+def _common(assembly: Assembly) -> dict[str, Any]:
+    """Give the elements that every result of the patient has."""
+    references = {"subject": assembly.patient_reference, "encounter": assembly.encounter_reference}
+    return {name: reference for name, reference in references.items() if reference is not None}
 
 
 def _category(assembly: Assembly, request: Segment) -> list[dict[str, Any]]:
@@ -317,19 +332,19 @@ def code_key(text: str, environment: Environment) -> str:
     return text.rstrip("^& ").lstrip()
 
 
-def _place_key(environment: Environment, fields: Sequence[str]) -> tuple[str, str]:
-    return (environment.memo(code_key)[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
+def _place_key(codes: Memo, fields: Sequence[str]) -> tuple[str, str]:
+    return (codes[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
 
 
 def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:
     """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
-    environment = assembly.environment
+    codes = assembly.environment.memo(code_key)
     everything = [result.segment.fields for result in results]
-    corrected = {_place_key(environment, fields) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
+    corrected = {_place_key(codes, fields) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
     if not corrected:
         return frozenset()
     unnamed = [fields for fields in everything if len(fields) <= 21 or not valued(fields[21])]
-    occurrences = Counter(_place_key(environment, fields) for fields in unnamed)
+    occurrences = Counter(_place_key(codes, fields) for fields in unnamed)
     return frozenset(key for key in corrected if occurrences[key] > 1)
 
 
@@ -338,7 +353,7 @@ def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: S
     fields = segment.fields
     policy: Policy = "absent" if status in _NOT_FINAL else "update"
     named = len(fields) > 21 and valued(fields[21])
-    where = ("OBX-21", fields[21]) if named else _place_key(assembly.environment, fields)
+    where = ("OBX-21", fields[21]) if named else _place_key(surroundings.codes, fields)
     key, occurrences = surroundings.key, surroundings.occurrences
     if named:
         key = (assembly.patient_key,)

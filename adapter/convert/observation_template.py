@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.quantities import plain_amount
+from adapter.convert.assembly import Assembly, new_issue
+from adapter.convert.datatypes.quantities import plain_number
 from adapter.convert.environment import MEMO_ENTRIES, Environment
 from adapter.convert.rules import Plan, Targets, apply_rules
 from adapter.hl7v2.message import Segment, place
@@ -62,8 +62,8 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
     """
     fields = segment.fields
     environment = assembly.environment
-    quantity = plain_amount(fields[5]) if len(fields) > 5 and fields[2] == "NM" and environment.remembers else None
-    if quantity is None:
+    number = plain_number(fields[5]) if len(fields) > 5 and fields[2] == "NM" and environment.remembers else None
+    if number is None:
         apply_rules(plan, assembly, segment, targets)
         return
     key = "|".join(fields[2:5] + fields[6:_END])
@@ -71,7 +71,7 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
     observation = targets["Observation"]
     if template is None:
         before = len(assembly.issues)
-        apply_rules(plan, assembly, segment, targets, end=_END)
+        apply_rules(plan, assembly, segment, targets, 0, _END)
         if len(key) <= _KEY_LENGTH:
             _remember(environment, key, _template(segment, observation, assembly.issues[before:]))
     else:
@@ -79,15 +79,13 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
         observation.update(elements)
         for name in lists:
             observation[name] = list(elements[name])
-        if unit:
-            quantity.update(unit)
-        observation["valueQuantity"] = quantity
+        observation["valueQuantity"] = {"value": number, **unit}
         if issues:
-            where = place(segment)
+            where = f"OBX[{segment.number}]"
             for slug, inside, detail, value in issues:
-                assembly.issues.append(Issue(slug, where + inside, detail, value))
+                assembly.issues.append(new_issue((slug, where + inside, detail, value, ())))
     if len(fields) > _END:
-        apply_rules(plan, assembly, segment, targets, start=_END)
+        apply_rules(plan, assembly, segment, targets, _END)
 
 
 def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue]) -> Template:

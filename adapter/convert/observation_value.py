@@ -22,7 +22,7 @@ from adapter.convert.datatypes.quantities import (
     composite_quantity,
     number_in_text,
     numeric,
-    plain_amount,
+    plain_number,
     text_value,
     unit,
     with_unit,
@@ -169,8 +169,8 @@ def build_value(assembly: Assembly, segment: Segment, text: str, targets: Target
         kind = value_type(segment)
         read = _reader(assembly, segment, kind, observation)
     units = fields[6] if len(fields) > 6 else ""
-    if kind == "NM" and (quantity := plain_amount(text)) is not None:
-        observation["valueQuantity"] = with_unit(quantity, units, assembly.environment)
+    if kind == "NM" and (number := plain_number(text)) is not None:
+        observation["valueQuantity"] = with_unit({"value": number}, units, assembly.environment)
         return
     if "~" in text and kind not in _WHOLE:
         texts = [part for part in text.split("~") if valued(part)]

@@ -107,11 +107,11 @@ def build_order(assembly: Assembly, plans: dict[str, Plan], order: Order) -> Ord
 
 def _new_request(assembly: Assembly, order: Order) -> dict[str, Any] | None:
     """Make a ServiceRequest with what R4 requires; None where the order has no number (A14)."""
-    segments = [segment for segment in (order.request, order.common_order) if segment is not None]
-    if not any(valued(segment[number]) for segment in segments for number in (2, 3)):
+    numbers = [text for segment in (order.request, order.common_order) if segment is not None for text in segment.fields[2:4]]
+    if not any(map(valued, numbers)):
         return None
-    absent = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
     request: dict[str, Any] = {"resourceType": "ServiceRequest", "status": "unknown", "intent": "order"}
+    absent = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
     request["subject"] = assembly.patient_reference or absent
     if assembly.encounter_reference is not None:
         request["encounter"] = assembly.encounter_reference

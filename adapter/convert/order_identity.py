@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.text import components
+from adapter.convert.environment import Environment
 from adapter.hl7v2.grouping import Order
 from adapter.hl7v2.message import Segment, valued
 
@@ -51,8 +52,8 @@ def _number(assembly: Assembly, order: Order, field: int) -> tuple[str, ...]:
     return found
 
 
-def code_key(text: str) -> str:
-    """Give what identifies an ordered service (OBR-4): code and system of the first triplet with a code, else the text."""
+def code_key(text: str, environment: Environment) -> str:
+    """OBR-4 -> what identifies an ordered service: code and system of the first triplet with a code, else the text."""
     parts = components(text, 6)
     if parts[0]:
         return f"{parts[0]}^{parts[2]}"
@@ -82,7 +83,7 @@ def report_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
     tuple of str
         By filler order number, else placer order number, else by the place in this message.
     """
-    code = code_key(order.request[4]) if order.request is not None else ""
+    code = assembly.environment.memo(code_key)[order.request[4]][0] if order.request is not None else ""
     for field, name in ((3, "filler"), (2, "placer")):
         number = _number(assembly, order, field)
         if number:
@@ -92,7 +93,7 @@ def report_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
 
 def request_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
     """Give the key of the ServiceRequest of an order, without the patient: by placer order number, else filler order number."""
-    code = code_key(order.request[4]) if order.request is not None else ""
+    code = assembly.environment.memo(code_key)[order.request[4]][0] if order.request is not None else ""
     for field, name in ((2, "placer"), (3, "filler")):
         number = _number(assembly, order, field)
         if number:

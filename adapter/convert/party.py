@@ -191,8 +191,10 @@ def fill(there: dict[str, Any], more: dict[str, Any]) -> bool:
                 whole = False
             else:
                 there[name] = value
+        elif found == value:
+            continue
         elif found.__class__ is list:
             there[name] = found + [one for one in value if one not in found]
-        elif found != value:
+        else:
             whole = False
     return whole

@@ -59,9 +59,10 @@ def build_performers(assembly: Assembly, segment: Segment, text: str, targets: T
     observation = targets["Observation"]
     if "performer" in observation:
         return
+    fields = segment.fields
     named = segment[23]
     # OBX-24 is the address of the one organization of OBX-23, and without it no performer's
-    key = (segment[15], segment[16], named, segment[24] if named else "", segment[25])
+    key = (named, *fields[15:17], *fields[24 if named else 25 : 26])
     found = assembly.performers.get(key)
     if found is None:
         found = assembly.performers[key] = _performers(assembly, segment)
@@ -77,7 +78,8 @@ def keep_producer(assembly: Assembly, segment: Segment, text: str, targets: Targ
 
 def keep_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-24 without one OBX-23 that it belongs to: kept as sent."""
-    if len(_repetitions(segment[23])) != 1:
+    named = segment[23]
+    if not named or len(_repetitions(named)) != 1:
         targets["Observation"].setdefault("extension", []).append(source_extension("OBX-24", text))
 
 

@@ -53,8 +53,6 @@ class Step(NamedTuple):
         The element.
     appends : bool
         The element is a list.
-    whole : bool
-        The datatype function takes the field with all its repetitions.
     """
 
     target: str
@@ -62,7 +60,6 @@ class Step(NamedTuple):
     memo: Memo | None = None
     key: str = ""
     appends: bool = False
-    whole: bool = False
 
 
 #: Steps by field number; an empty tuple where nothing is done (a dropped field, the segment name), None where no rule stands.
@@ -249,7 +246,7 @@ def _step(rule: Rule, environment: Environment) -> Step:
     assert rule.value is not None
     if "." in path or "(" in path:
         return Step(name, handle)
-    return Step(name, handle, environment.memo(rule.value), path.removesuffix("[]"), path.endswith("[]"), rule.repeats == "whole")
+    return Step(name, handle, environment.memo(rule.value), path.removesuffix("[]"), path.endswith("[]"))
 
 
 def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
@@ -277,7 +274,7 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
 
 
 def apply_rules(
-    plan: Plan, assembly: Assembly, segment: Segment, targets: Targets, *, start: int = 0, end: int | None = None
+    plan: Plan, assembly: Assembly, segment: Segment, targets: Targets, start: int = 0, end: int | None = None
 ) -> None:
     """Apply the compiled rules to the valued fields of a segment.
 
@@ -308,11 +305,12 @@ def apply_rules(
             assembly.report("unmapped-field", segment, number)
             keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
             continue
-        for name, handle, memo, key, appends, whole in steps:
+        repeats = "~" in text
+        for name, handle, memo, key, appends in steps:
             resource = targets.get(name)
             if resource is None:
                 continue
-            if memo is None or (not whole and "~" in text):
+            if memo is None or repeats:
                 handle(assembly, segment, text, targets)
                 continue
             # the case of nearly every field, without a call: one value for one element

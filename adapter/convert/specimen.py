@@ -263,9 +263,10 @@ def build_specimens(
         apply_rules(plans["SPM"], assembly, group.segment, {"Specimen": specimen})
         if from_request and order.request is not None:
             _complete(specimen, from_request, order.request)
-        notes = build_notes(assembly, plans, [segment for segment in group.others if segment.name == "NTE"])
-        if notes:
-            specimen["note"] = [*specimen.get("note", ()), *notes]
+        if group.others:
+            notes = build_notes(assembly, plans, [segment for segment in group.others if segment.name == "NTE"])
+            if notes:
+                specimen["note"] = [*specimen.get("note", ()), *notes]
         for segment in group.others:
             if segment.name == "PRT" and role_code(segment) == "SC":
                 add_collector(assembly, plans, segment, specimen)
@@ -277,6 +278,8 @@ def build_specimens(
 
 def _complete(specimen: dict[str, Any], more: dict[str, Any], request: Segment) -> None:
     """Add what OBR says beyond SPM: what SPM says stays, and what contradicts it is kept as sent."""
+    if all(specimen.get(name) == value for name, value in more.items()):
+        return
     collection = specimen.get("collection", {})
     other = more.get("collection", {})
     timed = any(name in collection for name in _COLLECTED)

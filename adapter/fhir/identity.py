@@ -45,7 +45,11 @@ def resource_uuid(*parts: str) -> str:
     str
         Lower-case UUID of version 5, without `urn:uuid:`.
     """
+    # what `joined` does, without the call: thirty times a message
+    text = _SEPARATOR.join(parts) + _SEPARATOR
+    if text[0] == _SEPARATOR or text.count(_SEPARATOR) > len(parts):
+        text = joined(parts)
     state = _NAMESPACE_STATE.copy()
-    state.update(joined(parts).encode())
+    state.update(text.encode())
     digits = state.hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from adapter.convert.datatypes.coding_systems import code_system
 from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, leaf, promoted
-from adapter.convert.environment import Environment
+from adapter.convert.environment import MEMO_ENTRIES, Environment
 from adapter.fhir.json import number
 from adapter.tables.index import UCUM_SYSTEM
 
@@ -114,8 +115,9 @@ def amount(text: str, *, comparator: bool = False) -> dict[str, Any] | None:
     return quantity
 
 
-def plain_amount(text: str) -> dict[str, Any] | None:
-    """Read a number that leaves as written, without looking at anything else: nearly all results are such.
+@lru_cache(MEMO_ENTRIES)
+def plain_number(text: str) -> Decimal | None:
+    """Read a number that leaves as written, without looking at anything else: nearly all results are such, and many come again.
 
     Parameters
     ----------
@@ -124,12 +126,10 @@ def plain_amount(text: str) -> dict[str, Any] | None:
 
     Returns
     -------
-    dict or None
-        A new Quantity with `value`; None when `numeric` has to look closer.
+    Decimal or None
+        None when `numeric` has to look closer.
     """
-    if len(text) <= _SHORT and _PLAIN.fullmatch(text):
-        return {"value": Decimal(text)}
-    return None
+    return Decimal(text) if len(text) <= _SHORT and _PLAIN.fullmatch(text) else None
 
 
 def unit(text: str, environment: Environment) -> dict[str, Any]:
