@@ -37,14 +37,21 @@ def specimen_of(tables: Tables, context: ObservationContext, memos: Memos) -> Sp
         Empty where nothing fits; with the slug of an issue where two codes contradict each other. A collection period of
         24 hours gives the timing where the type gives none.
     """
+    reference = context.observation.get("specimen", {})
+    last = memos.last_specimen
+    if last is not None and last[0] is context.specimen and last[1] is reference:
+        # as a rule, all results of an order
+        return last[2]
     specimen = context.specimen or {}
     concept = specimen.get("type", {})
     codes = tuple([(coding.get("system", ""), coding["code"]) for coding in concept.get("coding", ()) if "code" in coding])
-    words = tuple(_words(concept, context.observation.get("specimen", {})))
+    words = tuple(_words(concept, reference))
     found: SpecimenResolution | None = memos.specimens.get((codes, words))
     if found is None:
         found = memos.specimens[codes, words] = resolve_specimen(tables, codes, words)
-    return Specimen(found.specimen, found.timing or _timing(specimen), found.slug)
+    answer = Specimen(found.specimen, found.timing or _timing(specimen), found.slug)
+    memos.last_specimen = context.specimen, reference, answer
+    return answer
 
 
 def query_of(result: Result, unit: str) -> CodeQuery:
@@ -63,13 +70,16 @@ def query_of(result: Result, unit: str) -> CodeQuery:
         Hashable, so that the answer can be remembered.
     """
     code = result.element.get("code", {})
-    codings = [
-        Coding(coding.get("system") or _name_of_system(coding), coding.get("code", ""), coding.get("display", ""))
-        for coding in code.get("coding", ())
-    ]
+    held: tuple[Any, tuple[Coding, ...]] | None = result.memos.codings.get(id(code))
+    if held is None:
+        codings = [
+            Coding(coding.get("system") or _name_of_system(coding), coding.get("code", ""), coding.get("display", ""))
+            for coding in code.get("coding", ())
+        ]
+        held = result.memos.codings[id(code)] = code, tuple(codings)
     context, specimen = result.context, result.specimen
     senders = context.sender_application, context.sender_facility
-    return CodeQuery(tuple(codings), code.get("text", ""), specimen.axis, specimen.timing, unit, *senders)
+    return CodeQuery(held[1], code.get("text", ""), specimen.axis, specimen.timing, unit, *senders)
 
 
 def add_code(result: Result, resolution: Resolution) -> None:

@@ -66,15 +66,21 @@ class Memos:
         `SpecimenResolution` by codes and words.
     windows : Memo
         `WindowRow` or None by pack, LOINC code and specimen axis.
+    codings : Memo
+        A CodeableConcept and its codings, by its identity: the conversion gives equal codes as one object. It is held, so that
+        no other takes its identity.
+    last_specimen : tuple or None
+        Specimen, reference to it, and what was found.
     ranges : Memo
         `Bounds` of a usable referenceRange element by its JSON, unit of the value, window and sender; the element in another unit
         by that unit too. These elements are shared by results: never change one.
     """
 
-    __slots__ = ("ranges", "specimens", "units", "windows")
+    __slots__ = ("codings", "last_specimen", "ranges", "specimens", "units", "windows")
 
     def __init__(self) -> None:
-        self.units, self.specimens, self.windows, self.ranges = Memo(), Memo(), Memo(), Memo()
+        self.units, self.specimens, self.windows, self.codings, self.ranges = Memo(), Memo(), Memo(), Memo(), Memo()
+        self.last_specimen: tuple[Any, Any, Specimen] | None = None
 
 
 @dataclass(slots=True, eq=False)
