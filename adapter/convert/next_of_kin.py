@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import mapped_concept
 from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.times import date_time
+from adapter.convert.datatypes.unmapped_codes import required_code
 from adapter.convert.datatypes.verbatim import keep_source, source_field
 from adapter.convert.parties import organization
 from adapter.convert.party import add_to
@@ -49,7 +50,7 @@ NK1_RULES: tuple[Rule, ...] = (
     _kept(12),
     Rule("NK1-13", "PatientContact.organization", build=_employer, repeats="whole"),
     _kept(14),
-    Rule("NK1-15", "PatientContact.gender", mapped_code("0001"), table="0001"),
+    *required_code("NK1-15", "PatientContact.gender", "0001"),
     *(_kept(number) for number in range(16, 30)),
     Rule("NK1-30", "ContactPerson.name", human_name),
     Rule("NK1-31", "ContactPerson.telecom[]", contact_point, repeats="each"),

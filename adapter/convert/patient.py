@@ -14,12 +14,13 @@ from typing import Any
 
 from adapter.convert import participation
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, mapped_concept
 from adapter.convert.datatypes.contacts import address, contact_point
 from adapter.convert.datatypes.identifiers import identifier_cx
 from adapter.convert.datatypes.names import human_name
 from adapter.convert.datatypes.text import components, leaf, string
 from adapter.convert.datatypes.times import date_time, instant
+from adapter.convert.datatypes.unmapped_codes import required_code
 from adapter.convert.datatypes.verbatim import keep_source, source_field, unread
 from adapter.convert.next_of_kin import NK1_RULES, build_contact
 from adapter.convert.participation import add_general_practitioner
@@ -182,7 +183,7 @@ PID_RULES: tuple[Rule, ...] = (
     Rule("PID-5", "Patient.name[]", human_name, repeats="each"),
     Rule("PID-6", f"Patient.extension({PATIENT_EXTENSION}mothersMaidenName).valueString", name_text, repeats="each"),
     Rule("PID-7", "Patient.birthDate", birth_date, note="A25 A26"),
-    Rule("PID-8", "Patient.gender", mapped_code("0001"), table="0001"),
+    *required_code("PID-8", "Patient.gender", "0001"),
     Rule("PID-9", "Patient.name[]", human_name, repeats="each"),
     _kept("PID-10", "race has no element in FHIR R4; the guide leaves it to extensions of single countries"),
     Rule("PID-11", "Patient.address[]", address, repeats="each"),

@@ -15,6 +15,7 @@ from adapter.convert.datatypes.identifiers import identifier_cx, identifier_of_p
 from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import put
 from adapter.convert.datatypes.times import date_time
+from adapter.convert.datatypes.unmapped_codes import required_code
 from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_extension, source_field
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Builder, Rule, Targets
@@ -194,7 +195,7 @@ OBR_RULES: tuple[Rule, ...] = (
     Rule("OBR-2", "DiagnosticReport.identifier[]", build=_number(2, "PLAC"), note="A15; ServiceRequest.identifier[] as well"),
     Rule("OBR-3", "DiagnosticReport.identifier[]", build=_number(3, "FILL"), note="A15; ServiceRequest.identifier[] as well"),
     Rule("OBR-4", "ServiceRequest.code", first_repetition(codeable_concept), repeats="whole", note="A06"),
-    Rule("OBR-5", "ServiceRequest.priority", mapped_code("0485"), table="0485"),
+    *required_code("OBR-5", "ServiceRequest.priority", "0485"),
     Rule("OBR-6", "ServiceRequest.occurrenceDateTime", date_time),
     Rule("OBR-11", "ServiceRequest.intent", mapped_code("0065", report=False), table="0065", note="A51"),
     Rule("OBR-13", "ServiceRequest.note[]", coded_note, repeats="each", note="A50"),

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.codes import codeable_concept, mapped_code, mapped_concept
+from adapter.convert.datatypes.codes import codeable_concept, mapped_concept
 from adapter.convert.datatypes.identifiers import identifier_cx, identifier_typed, identifiers_eip
 from adapter.convert.datatypes.quantities import composite_quantity
 from adapter.convert.datatypes.text import components, keep, promoted, put, string
 from adapter.convert.datatypes.times import date_time
+from adapter.convert.datatypes.unmapped_codes import required_code
 from adapter.convert.datatypes.verbatim import first_repetition, further_repetitions, source_extension, source_field
 from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.convert.notes import build_notes
@@ -141,7 +142,7 @@ SPM_RULES: tuple[Rule, ...] = (
     Rule("SPM-14", "Specimen.note[]", note, repeats="each"),
     Rule("SPM-17", "Specimen.collection.collectedDateTime", build=_collected, note="with an end collectedPeriod"),
     Rule("SPM-18", "Specimen.receivedTime", date_time),
-    Rule("SPM-20", "Specimen.status", mapped_code("0136-specimen"), table="0136-specimen"),
+    *required_code("SPM-20", "Specimen.status", "0136-specimen"),
     Rule("SPM-21", "Specimen.condition[]", mapped_concept("0490"), repeats="each", table="0490", note="unmapped in the guide"),
     Rule("SPM-24", "Specimen.condition[]", mapped_concept("0493"), repeats="each", table="0493"),
     Rule("SPM-27", "Specimen.container[].type", build=_container(27)),

@@ -11,7 +11,7 @@ from typing import Any
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.codes import mapped_code, mapped_concept
 from adapter.convert.datatypes.quantities import composite_quantity, decimal_of
-from adapter.convert.datatypes.text import components, leaf, markdown_text, promoted, put
+from adapter.convert.datatypes.text import components, leaf, markdown_text, promoted, put, put_code
 from adapter.convert.datatypes.times import read_time, time_of_day
 from adapter.convert.datatypes.verbatim import source_extension, source_field
 from adapter.convert.environment import Environment
@@ -174,7 +174,7 @@ def _priority(assembly: Assembly, segment: Segment, text: str, targets: Targets)
     found = assembly.value(priority, segment, 9, first)
     value = found.value if isinstance(found, Primitive) else found
     if "priority" not in request and "_priority" not in request:
-        put(request, "priority", found)
+        put_code(request, "priority", found, first)
     elif request.get("priority") != value:
         rest = text
     if valued(rest):
@@ -312,7 +312,7 @@ def _read_timing(assembly: Assembly, segment: Segment, number: int, text: str, t
         if valued(parts[index]):
             set_bound(assembly, segment, number, parts[index], targets, name)
     if valued(parts[5]) and "priority" not in request:
-        put(request, "priority", assembly.value(priority, segment, number, parts[5]))
+        put_code(request, "priority", assembly.value(priority, segment, number, parts[5]), parts[5])
     if valued(parts[7]):
         request.setdefault("note", []).append({"text": leaf(parts[7])})
     total = leaf(parts[11])

@@ -124,3 +124,11 @@ class TestNextOfKin:
         conversion = convert(PID, fields("NK1", f13="Test School", f30="TEST^TEACHER"))
         school = target(conversion, only(conversion, "Patient")["contact"][0]["organization"])
         assert school["contact"][0]["name"]["family"] == "TEST"
+
+
+def test_a_gender_without_fhir_code_is_kept_as_sent_and_leaves_no_empty_element() -> None:
+    conversion = convert(pid(f8="Q"))
+    patient = only(conversion, "Patient")
+    assert "gender" not in patient
+    assert "_gender" not in patient
+    assert kept(patient) == {"PID-8": "Q"}

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapter.convert.datatypes.codes import alternate_code, read_code
-from adapter.convert.datatypes.text import any_valued, components, keep, put
+from adapter.convert.datatypes.text import any_valued, components, keep, put, put_code
 from adapter.convert.datatypes.times import validity
 from adapter.convert.environment import Environment
 from adapter.convert.rules import Primitive
@@ -45,14 +45,14 @@ def _county(text: str, address: dict[str, Any]) -> bool:
     return sum(map(bool, parts)) > 1
 
 
-def _set_address_type(code: str, address: dict[str, Any], environment: Environment) -> None:
+def _set_address_type(code: str, address: dict[str, Any], text: str, environment: Environment) -> None:
     """XAD.7 -> type, use or the extension of a vacation home (A45)."""
     if code == _VACATION:
         address["extension"] = [{"url": ADDRESS_USE, "valueCode": code}]
     elif code in environment.tables.vocabulary.get("0190-type", {}):
-        put(address, "type", read_code("0190-type", code, environment, "7"))
+        put_code(address, "type", read_code("0190-type", code, environment, "7"), text)
     else:
-        put(address, "use", read_code("0190-use", code, environment, "7"))
+        put_code(address, "use", read_code("0190-use", code, environment, "7"), text)
 
 
 def address(text: str, environment: Environment) -> dict[str, Any] | None:
@@ -77,7 +77,7 @@ def address(text: str, environment: Environment) -> dict[str, Any] | None:
     found: dict[str, Any] = {}
     kept = False
     if parts[6]:
-        _set_address_type(parts[6], found, environment)
+        _set_address_type(parts[6], found, text, environment)
     street = components(parts[0], 0, "&") if "&" in parts[0] else parts[:1]
     lines = [line for line in (*street, parts[1], parts[18] if count > 18 else "") if line]
     if lines:
@@ -117,22 +117,31 @@ def _number(parts: list[str]) -> str:
 
 
 def _set_system(parts: list[str], found: dict[str, Any], environment: Environment) -> None:
-    """XTN.3 -> system; without a type, a communication address is an e-mail address (XTN[ContactPoint], A27)."""
+    """XTN.3 -> system (XTN[ContactPoint], A27).
+
+    Without a type, a communication address is an e-mail address, and a telephone number (the name of XTN.1, 7 and 12 in HL7
+    v2.5.1 chapter 2, 2.A.89) is one of a phone.
+    """
     if parts[2]:
-        put(found, "system", read_code("0202-system", parts[2], environment, "3"))
+        system = read_code("0202-system", parts[2], environment, "3")
+        if system.__class__ is Primitive and system.value is None:
+            system = Primitive("other", system.extension)
+        put(found, "system", system)
     elif parts[3]:
         found["system"] = "email"
+    elif (parts[0] or parts[6] or parts[11]) and "@" not in parts[0] + parts[11]:
+        found["system"] = "phone"
     else:
         found["_system"] = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
 
 
-def _set_use(parts: list[str], found: dict[str, Any], environment: Environment) -> None:
+def _set_use(parts: list[str], found: dict[str, Any], text: str, environment: Environment) -> None:
     """XTN.2 -> use; the type of a cellular phone says mobile where XTN.2 is blank or the residence number (A27)."""
     use = read_code("0201-use", parts[1], environment, "2") if parts[1] else None
     by_type = environment.tables.vocabulary.get("0202-use", {}).get(parts[2])
     if by_type is not None and (use is None or use == "home"):
         use = Primitive(by_type.target, alternate_code("0201-use", parts[1], environment)) if parts[1] else by_type.target
-    put(found, "use", use)
+    put_code(found, "use", use, text)
 
 
 def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
@@ -155,7 +164,7 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {}
     _set_system(parts, found, environment)
-    _set_use(parts, found, environment)
+    _set_use(parts, found, text, environment)
     system = found.get("system")
     numbers = (parts[11], _number(parts), parts[0])
     if system == "email":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from adapter.convert.datatypes.codes import read_code
-from adapter.convert.datatypes.text import any_valued, components, keep, put, verbatim
+from adapter.convert.datatypes.text import any_valued, components, keep, put, put_code, verbatim
 from adapter.convert.datatypes.times import validity
 from adapter.convert.environment import Environment
 
@@ -97,7 +97,7 @@ def read_name(text: str, places: NamePlaces, environment: Environment) -> dict[s
     if suffix:
         name["suffix"] = suffix
     if parts[places.use - 1]:
-        put(name, "use", read_code("0200", parts[places.use - 1], environment, str(places.use)))
+        put_code(name, "use", read_code("0200", parts[places.use - 1], environment, str(places.use)), text)
     if has_tail:
         _tail(text, parts, places, name, environment)
     return name or None

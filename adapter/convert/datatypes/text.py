@@ -103,8 +103,34 @@ def verbatim(text: str) -> dict[str, Any]:
 
 
 def keep(structure: dict[str, Any], text: str) -> None:
-    """Keep a text as sent on a structure that is being built."""
-    structure["extension"] = [*structure.get("extension", ()), verbatim(text)]
+    """Keep a text as sent on a structure that is being built, once."""
+    kept = structure.get("extension", ())
+    extension = verbatim(text)
+    if extension not in kept:
+        structure["extension"] = [*kept, extension]
+
+
+def put_code(structure: dict[str, Any], key: str, value: Any, text: str) -> None:
+    """Set a code with a required binding; one that has no FHIR code leaves the whole text on the structure instead.
+
+    FHIR allows an element with extensions and no value, but widely used validators ask for the code all the same and reject
+    the resource.
+
+    Parameters
+    ----------
+    structure : dict
+        The structure that is being built.
+    key : str
+        Name of the element.
+    value : str, Primitive or None
+        From a code map.
+    text : str
+        The repetition in ER7.
+    """
+    if value.__class__ is Primitive and value.value is None:
+        keep(structure, text)
+    else:
+        put(structure, key, value)
 
 
 def put(structure: dict[str, Any], key: str, value: Any) -> None:

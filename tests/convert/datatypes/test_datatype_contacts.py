@@ -42,7 +42,8 @@ def test_vacation_home_has_an_extension(environment):
 
 def test_address_type_without_fhir_code_is_kept_and_not_reported(environment):
     found, faults = environment.run(address, "1 Main St^^^^^^P")
-    assert found["_use"]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "P"
+    assert "_use" not in found
+    assert found["extension"][0]["valueString"] == "1 Main St^^^^^^P"
     assert faults == ()
 
 
@@ -122,8 +123,19 @@ def test_address_without_equipment_type_is_an_email(environment):
     assert contact_point("^^^jane@example.org", environment) == {"system": "email", "value": "jane@example.org"}
 
 
-def test_number_without_equipment_type_has_a_reason_for_no_system(environment):
-    assert contact_point("555", environment)["_system"]["extension"][0]["valueCode"] == "unknown"
+@pytest.mark.parametrize("text", ["555", "^^^^^^555", "^^^^^^^^^^^555"])
+def test_telephone_number_without_equipment_type_is_one_of_a_phone(environment, text):
+    assert contact_point(text, environment)["system"] == "phone"
+
+
+def test_unknown_equipment_type_is_another_system_and_kept(environment):
+    found = contact_point("555^^XX", environment)
+    assert found["system"] == "other"
+    assert found["_system"]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "XX"
+
+
+def test_mail_address_in_the_place_of_a_telephone_number_has_a_reason_for_no_system(environment):
+    assert contact_point("test@example.org", environment)["_system"]["extension"][0]["valueCode"] == "unknown"
 
 
 @pytest.mark.parametrize(("code", "use"), [("PRN", "home"), ("WPN", "work"), ("PRS", "mobile")])
