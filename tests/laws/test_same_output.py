@@ -28,6 +28,17 @@ def test_what_was_converted_before_has_no_influence():
     assert [forwards(raw).lines for raw in messages] == [backwards(raw).lines for raw in reversed(messages)][::-1]
 
 
+def test_a_pipeline_that_has_seen_everything_says_what_a_new_one_says():
+    """Output and issues: of all messages, the second time, and of each message alone."""
+    messages = [raw for path in fixture_files() for raw in split(path.read_bytes())[0]]
+    used = Pipeline(tables(), Settings())
+    for raw in messages:
+        used(raw)
+    for raw in messages:
+        again, alone = used(raw), Pipeline(tables(), Settings())(raw)
+        assert (again.lines, again.issues) == (alone.lines, alone.issues)
+
+
 def test_order_of_table_rows_does_not_matter(tmp_path):
     root = shipped_root()
     shuffled = random.Random(7)
