@@ -23,7 +23,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress, count
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.convert.datatypes.verbatim import keep_source
@@ -293,14 +292,13 @@ def apply_rules(
         The fields to walk: from `start` up to but not including `end`.
     """
     fields = segment.fields
-    if len(fields) > len(plan):
-        plan = plan + [None] * (len(fields) - len(plan))
-    if start or end:
-        fields, plan = fields[start:end], plan[start:end]
-    # `compress` passes over the empty fields, which are most
-    for number, text, steps in compress(zip(count(start), fields, plan, strict=False), fields):
-        if text == '""':
+    known = len(plan)
+    count = len(fields)
+    for number in range(start, count if end is None or end > count else end):
+        text = fields[number]
+        if not text or text == '""':
             continue
+        steps = plan[number] if number < known else None
         if steps is None:
             assembly.report("unmapped-field", segment, number)
             keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
