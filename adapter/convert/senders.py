@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from adapter.convert.environment import MEMO_ENTRIES
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.message import Message, valued
 
 
+@lru_cache(MEMO_ENTRIES)
 def hd_names(text: str) -> tuple[str, ...]:
     """Give namespace and universal id of an HD (HL7 v2.5.1 chapter 2, 2.A.33).
 
