@@ -177,7 +177,7 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
         found["value"] = value
     pieces = [{"url": url, "valueString": parts[number - 1]} for number, url in NUMBER_PARTS if parts[number - 1]]
     if pieces:
-        found["extension"] = pieces
+        found["extension"] = [*found.get("extension", ()), *pieces]
     rank = parts[17]
     if rank.isascii() and rank.isdecimal() and 0 < int(rank) < 2**31:
         found["rank"] = int(rank)

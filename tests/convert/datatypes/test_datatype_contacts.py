@@ -183,3 +183,9 @@ def test_preference_order_that_is_no_number_keeps_the_text(environment):
 
 def test_contact_period(environment):
     assert contact_point("555^^PH^^^^^^^^^^2020^2021", environment)["period"] == {"start": "2020", "end": "2021"}
+
+
+def test_unknown_use_is_kept_beside_the_parts_of_the_number(environment):
+    found = contact_point("^XXX^PH^^1^617^5551212", environment)
+    assert "^XXX^PH^^1^617^5551212" in [extension.get("valueString") for extension in found["extension"]]
+    assert len(found["extension"]) == 4
