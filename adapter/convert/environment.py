@@ -17,6 +17,8 @@ from adapter.tables.rows import SenderRow
 
 #: Entries a memo holds before it starts anew: bounds the memory at some ten megabytes for all memos together.
 MEMO_ENTRIES = 2048
+#: Entries that all memos of one environment take in before all of them start anew: some ten megabytes.
+ENVIRONMENT_ENTRIES = 16_384
 #: Longer texts are not worth remembering: they seldom come twice.
 MEMO_TEXT_LENGTH = 200
 
@@ -57,7 +59,11 @@ class Memo(dict[str, tuple[Any, tuple[Fault, ...]]]):
     def __missing__(self, text: str) -> tuple[Any, tuple[Fault, ...]]:
         found = self.environment.run(self.function, text)
         if len(text) <= MEMO_TEXT_LENGTH and self.environment.remembers:
-            if len(self) >= MEMO_ENTRIES:
+            environment = self.environment
+            environment.remembered += 1
+            if environment.remembered >= ENVIRONMENT_ENTRIES:
+                environment.forget()
+            elif len(self) >= MEMO_ENTRIES:
                 self.clear()
             self[text] = found
         return found
@@ -80,6 +86,8 @@ class Environment:
         names no zone (HL7 v2.5.1 chapter 2, 2.A.22: the offset of MSH-7 is the default for the whole message).
     remembers : bool
         Whether memos keep anything; without, every look-up in the tables happens each time, so that it can be counted.
+    remembered : int
+        Entries that the memos took in since they were empty.
     """
 
     tables: Tables
@@ -87,11 +95,19 @@ class Environment:
     zone: ZoneInfo | None = None
     default_offset: str = ""
     remembers: bool = True
+    remembered: int = 0
     faults: list[Fault] = field(default_factory=list)
     #: memo by datatype function; one that is not there yet comes by `memo`
     memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
     #: template by the text of OBX-2 to OBX-13; `observation_template` makes and reads them
     result_templates: dict[str, Any] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Empty all memos."""
+        self.remembered = 0
+        self.result_templates.clear()
+        for memo in self.memos.values():
+            memo.clear()
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:
         """Report something about the text at hand."""

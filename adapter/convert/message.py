@@ -29,7 +29,7 @@ from adapter.issues import Issue, reject
 from adapter.tables.index import Tables
 
 #: Environments kept at a time; a feed has few senders, an attacker many.
-ENVIRONMENT_LIMIT = 64
+ENVIRONMENT_LIMIT = 16
 
 
 @dataclass(slots=True)
@@ -135,7 +135,8 @@ class Converter:
         found = self._surroundings.get(key)
         if found is None:
             if len(self._surroundings) >= ENVIRONMENT_LIMIT:
-                self._surroundings.clear()
+                # the one that was made first: a feed has a few that stay and, now and then, one that does not
+                del self._surroundings[next(iter(self._surroundings))]
             zone_name = zone_name or self.settings.timezone
             environment = Environment(self.tables, sender, ZoneInfo(zone_name) if zone_name else None, offset, self.remembers)
             plans = {name: compile_rules(rules, environment) for name, rules in all_rules().items()}
