@@ -18,7 +18,7 @@ from adapter.tables.rows import SenderRow
 #: Entries a memo holds before it starts anew: bounds the memory at some ten megabytes for all memos together.
 MEMO_ENTRIES = 2048
 #: Entries that all memos of one environment take in before all of them start anew: some ten megabytes.
-ENVIRONMENT_ENTRIES = 16_384
+ENVIRONMENT_ENTRIES = 8_192
 #: Longer texts are not worth remembering: they seldom come twice.
 MEMO_TEXT_LENGTH = 200
 
