@@ -9,7 +9,22 @@ from adapter.issues import CATALOGUE
 
 ADAPTER = Path(__file__).resolve().parents[1] / "adapter"
 #: The rooms from the cellar to the roof; each may import what stands before it.
-ROOMS = ("issues", "config", "hl7v2", "fhir", "tables", "convert", "enrich", "intake", "pipeline", "explain", "replay", "cli")
+ROOMS = (
+    "issues",
+    "config",
+    "hl7v2",
+    "fhir",
+    "tables",
+    "convert",
+    "enrich",
+    "intake",
+    "pipeline",
+    "clients",
+    "explain",
+    "replay",
+    "service",
+    "cli",
+)
 FILES = sorted(ADAPTER.rglob("*.py"))
 LONGEST = 400
 #: Catalogues: one row after the other, nothing to follow.

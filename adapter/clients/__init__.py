@@ -1,0 +1,1 @@
+"""Talking to others: MLLP and HTTP senders of messages, FHIR servers."""
