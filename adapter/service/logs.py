@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on standard error, without patient data.
 
-An event is a fixed word and named facts (`log("connection-refused", door="mllp", peer="10.0.0.7")`). Nothing that a sender wrote goes
-in but what is named here: sender application and facility, and the number of the message in the spool.
+An event is a fixed word and named facts (`log("connection-refused", door="mllp", peer="10.0.0.7")`). Nothing that a sender wrote
+goes in but what is named here: sender application and facility, and the number of the message in the spool.
 """
 
 from __future__ import annotations

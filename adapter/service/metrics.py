@@ -1,7 +1,7 @@
 """What is counted while the service runs, for Prometheus. No label holds patient data or free text of a sender without bound.
 
-Several processes count; `prometheus_client` adds them up from files in the folder that the supervisor names (`prepare`) before anything
-here is used. Without it (in tests) everything is counted in the one process.
+Several processes count; `prometheus_client` adds them up from files in the folder that the supervisor names (`prepare`) before
+anything here is used. Without it (in tests) everything is counted in the one process.
 """
 
 from __future__ import annotations
