@@ -74,10 +74,8 @@ def compare(old: Any, new: Any, *, strict: bool = False) -> list[Difference]:
             continue
         first, second = plain_old.resource(one.resource), plain_new.resource(other.resource)
         label = names[one]
-        if not _same(first.resource, second):
-            found += [
-                _named(part, label, one.name, other.name) for part in _differences(first.resource, second, (), (), one.kind)
-            ]
+        if not _same(first, second):
+            found += [_named(part, label, one.name, other.name) for part in _differences(first, second, (), (), one.kind)]
         entries = plain_old.tree(one.entry), plain_new.tree(other.entry)
         if not _same(*entries):
             found += [_named(part, f"Bundle.entry[{label}]", "", "") for part in _differences(*entries, (), (), "")]
@@ -170,8 +168,8 @@ def _in_lists(
     one: list[tuple[int, Any]], other: list[tuple[int, Any]], old_path: Path, new_path: Path, kind: str
 ) -> Iterator[_Part]:
     """Compare numbered items: the same ones are found first, so that an added item does not make all behind it differ."""
-    texts = [[dumps(_sorted(item)) for _, item in items] for items in (one, other)]
-    for _, start, end, from_, to in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+    texts, texts_of_other = ([dumps(_sorted(item)) for _, item in items] for items in (one, other))
+    for _, start, end, from_, to in SequenceMatcher(None, texts, texts_of_other, autojunk=False).get_opcodes():
         mine, theirs = one[start:end], other[from_:to]
         for (index, item), (place, value) in zip(mine, theirs, strict=False):
             if not _same(item, value):

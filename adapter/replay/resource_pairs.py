@@ -2,8 +2,8 @@
 
 Two resources of a type are one when their full URLs are; of the others, those that share most leaves belong together. Each
 resource gets a label (`Observation[1952-1]`, `Patient`), taken from the first output, so that labels stay the same whatever it is
-compared with. In plain trees the labels stand in the place of full URLs, ids and UUIDs of resources, and what changes by itself is
-masked or left out: versions of the program and its tables, digests of the source, `Provenance.recorded`.
+compared with. In plain trees the labels stand in the place of full URLs, ids and UUIDs of resources, and what changes by itself
+is masked or left out: versions of the program and its tables, digests of the source, `Provenance.recorded`.
 """
 
 from __future__ import annotations
