@@ -86,7 +86,7 @@ class RequestBox:
                 " ORDER BY number LIMIT ?",
                 (number, limit),
             ).fetchall()
-        return [Request(*row[:6], forced=bool(row[6])) for row in rows]
+        return [Request(*row)._replace(forced=bool(row[6])) for row in rows]
 
     def remove(self, up_to: int) -> None:
         """Delete requests that were handled.
