@@ -14,6 +14,7 @@ from adapter import __version__
 from adapter.cli.audit import audit
 from adapter.cli.convert import convert
 from adapter.cli.explain import explain
+from adapter.cli.generate import generate
 from adapter.cli.tables_work import app as tables_app
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(explain)
 app.command()(audit)
+app.command()(generate)
 app.add_typer(tables_app, name="tables")
 
 
