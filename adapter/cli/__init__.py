@@ -12,6 +12,7 @@ import typer
 
 from adapter import __version__
 from adapter.cli.audit import audit
+from adapter.cli.config import app as config_app
 from adapter.cli.convert import convert
 from adapter.cli.explain import explain
 from adapter.cli.generate import generate
@@ -30,6 +31,7 @@ app.command()(explain)
 app.command()(audit)
 app.command()(generate)
 app.add_typer(tables_app, name="tables")
+app.add_typer(config_app, name="config")
 
 
 def _version(asked: bool) -> None:
