@@ -23,10 +23,11 @@ class FhirAdmission(NamedTuple):
     sender : str
         `name|endpoint` of `MessageHeader.source`; empty when the input has none.
     control_id : str
-        What tells a message from another one of the sender: `Bundle.identifier`, else the id of the MessageHeader, else that of the
-        Bundle. Empty for other resources: they are told by their content.
+        What tells a message from another one of the sender: `Bundle.identifier`, else the id of the MessageHeader, else that of
+        the Bundle. Empty for other resources: they are told by their content.
     patient : str
-        Digest of the first identifier of the first Patient, else of the first subject that is referred to; empty when there is none.
+        Digest of the first identifier of the first Patient, else of the first subject that is referred to; empty when there is
+        none.
     issue : Issue or None
         Why the input is refused: `json-invalid`, `fhir-invalid`.
     """

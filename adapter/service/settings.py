@@ -94,6 +94,8 @@ class SpoolSettings(_Section):
     """How long finished messages stay."""
     keep_megabytes: Annotated[int, Field(ge=1)] = 20_000
     """Above this size the oldest finished messages go first."""
+    keep_results_days: Annotated[float, Field(ge=0)] = 400
+    """How long it is known what stands at the receivers and what a resend is (about half a kilobyte a message)."""
     free_megabytes: Annotated[int, Field(ge=0)] = 200
     """With less free space on the disk nothing more is accepted."""
 

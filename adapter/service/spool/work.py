@@ -8,50 +8,18 @@ it (waiting or dead), and goes when the last one has it or was told to drop it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from threading import Lock
-from typing import Any
+from collections.abc import Sequence
 
-from adapter.service.spool.files import SpoolFault, SpoolFull, checkpoint, open_database, reason_of, used_bytes
-from adapter.service.spool.intake import open_intake
 from adapter.service.spool.records import Backlog, Delivery, Finished, Version, Waiting
+from adapter.service.spool.work_file import WorkFile
 
 __all__ = ["Backlog", "Delivery", "Finished", "Version", "Waiting", "WorkStore"]
 
-FILE = "work.db"
-VERSION = 1
-
-# message.kept: the data is still in intake.db
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS destination (name TEXT PRIMARY KEY, first_number INTEGER NOT NULL, seen TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS message (
-    number INTEGER PRIMARY KEY, state TEXT NOT NULL, slug TEXT NOT NULL, issues BLOB NOT NULL, tables TEXT NOT NULL,
-    converted_at TEXT NOT NULL, kept INTEGER NOT NULL DEFAULT 1
-);
-CREATE INDEX IF NOT EXISTS message_kept ON message (number) WHERE kept = 1;
-CREATE INDEX IF NOT EXISTS message_rejected ON message (number) WHERE state = 'rejected';
-CREATE TABLE IF NOT EXISTS output (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS delivery (
-    number INTEGER NOT NULL, destination TEXT NOT NULL, state TEXT NOT NULL, attempts INTEGER NOT NULL,
-    next_attempt TEXT NOT NULL, reason TEXT NOT NULL, delivered_at TEXT NOT NULL, patient TEXT NOT NULL,
-    PRIMARY KEY (number, destination)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS delivery_waiting ON delivery (destination, number) WHERE state = 'waiting';
-CREATE INDEX IF NOT EXISTS delivery_of_patient ON delivery (destination, patient, number) WHERE state = 'waiting';
-CREATE INDEX IF NOT EXISTS delivery_dead ON delivery (destination, number) WHERE state = 'dead';
-CREATE TABLE IF NOT EXISTS result (
-    identity TEXT PRIMARY KEY, rank INTEGER NOT NULL, issued TEXT NOT NULL, message_time TEXT NOT NULL, number INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS result_number ON result (number);
-"""
 _DELIVERY = "destination, state, attempts, next_attempt, reason, delivered_at"
 _NAMES_AT_ONCE = 500
 
 
-class WorkStore:
+class WorkStore(WorkFile):
     """What became of the messages. Written by one process; usable from several of its threads.
 
     Parameters
@@ -64,16 +32,6 @@ class WorkStore:
     SpoolFault
         The spool cannot be opened, or the two files are not of one spool.
     """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._lock = Lock()
-        self._database = open_database(folder / FILE, _SCHEMA, VERSION)
-        try:
-            self._check_pair()
-        except BaseException:
-            self._database.close()
-            raise
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -215,11 +173,15 @@ class WorkStore:
 
     def cursor(self) -> int:
         """Give the number up to which every message is recorded."""
-        return int(self._progress("cursor") or 0)
+        return int(self.noted("cursor") or 0)
+
+    def newest(self) -> int:
+        """Give the greatest number that is recorded; 0 where there is none."""
+        return int(self.rows("SELECT ifnull(max(number), 0) FROM message")[0][0])
 
     def request(self) -> int:
         """Give the number of the last request that was fulfilled."""
-        return int(self._progress("request") or 0)
+        return int(self.noted("request") or 0)
 
     def unrecorded(self, numbers: Sequence[int]) -> list[int]:
         """Give those of some numbers that are not recorded, in their order.
@@ -310,78 +272,6 @@ class WorkStore:
             """
         )
         return [Backlog(*row) for row in rows]
-
-    def size(self) -> int:
-        """Give the size of the file without its free pages, in bytes."""
-        with self._lock:
-            return used_bytes(self._database)
-
-    def shrink(self, pages: int) -> None:
-        """Give free pages back to the file system, so many at most."""
-        with self._lock:
-            self._database.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
-
-    def checkpoint(self) -> None:
-        """Copy the log into the database."""
-        with self._lock:
-            checkpoint(self._database, self.folder / f"{FILE}-wal")
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._database.close()
-
-    # -- what retention.py and this file are made of -------------------------------------------------------------------
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Do all that is done within, or nothing of it.
-
-        Raises
-        ------
-        SpoolFull
-            Nothing of it was done.
-        """
-        with self._lock:
-            database = self._database
-            try:
-                database.execute("BEGIN IMMEDIATE")
-                yield database
-                database.execute("COMMIT")
-            except BaseException as error:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    raise SpoolFull(reason_of(error)) from error
-                raise
-
-    def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Give what a statement selects."""
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
-
-    def _progress(self, name: str) -> str:
-        rows = self.rows("SELECT value FROM progress WHERE name = ?", (name,))
-        return str(rows[0][0]) if rows else ""
-
-    def _check_pair(self) -> None:
-        """Refuse a `work.db` of another `intake.db`, or of a younger state of it: numbers would mean other messages."""
-        intake = open_intake(self.folder)
-        try:
-            (identity,) = intake.execute("SELECT identity FROM spool").fetchone()
-            (newest,) = intake.execute("SELECT ifnull(max(number), 0) FROM message").fetchone()
-        finally:
-            intake.close()
-        ours = self._progress("spool")
-        ((last,),) = self.rows("SELECT ifnull(max(number), 0) FROM message")
-        if not ours:
-            with self.transaction() as database:
-                database.execute("INSERT INTO progress (name, value) VALUES ('spool', ?)", (identity,))
-        elif ours != identity or last > newest:
-            raise SpoolFault(
-                f"{self.folder}: work.db knows messages that intake.db does not have. Restore both files from one backup; or move"
-                " work.db away: then all that intake.db holds is converted and delivered again."
-            )
 
 
 def _remove_unwanted(database: sqlite3.Connection, numbers: Sequence[int]) -> None:
