@@ -14,8 +14,10 @@ from adapter import __version__
 from adapter.cli.audit import audit
 from adapter.cli.config import app as config_app
 from adapter.cli.convert import convert
+from adapter.cli.diff import diff
 from adapter.cli.explain import explain
 from adapter.cli.generate import generate
+from adapter.cli.spool import app as spool_app
 from adapter.cli.tables_work import app as tables_app
 
 app = typer.Typer(
@@ -29,8 +31,10 @@ app = typer.Typer(
 app.command()(convert)
 app.command()(explain)
 app.command()(audit)
+app.command()(diff)
 app.command()(generate)
 app.add_typer(tables_app, name="tables")
+app.add_typer(spool_app, name="spool")
 app.add_typer(config_app, name="config")
 
 
