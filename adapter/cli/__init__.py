@@ -17,6 +17,7 @@ from adapter.cli.convert import convert
 from adapter.cli.diff import diff
 from adapter.cli.explain import explain
 from adapter.cli.generate import generate
+from adapter.cli.replay import replay
 from adapter.cli.spool import app as spool_app
 from adapter.cli.tables_work import app as tables_app
 
@@ -33,6 +34,7 @@ app.command()(explain)
 app.command()(audit)
 app.command()(diff)
 app.command()(generate)
+app.command()(replay)
 app.add_typer(tables_app, name="tables")
 app.add_typer(spool_app, name="spool")
 app.add_typer(config_app, name="config")

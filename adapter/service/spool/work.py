@@ -8,7 +8,8 @@ it (waiting or dead), and goes when the last one has it or was told to drop it.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from adapter.service.spool.records import Backlog, Delivery, Finished, Version, Waiting
 from adapter.service.spool.work_file import WorkFile
@@ -239,26 +240,7 @@ class WorkStore(WorkFile):
 
     def finished(self, number: int) -> Finished | None:
         """Give what became of one message; `None` when it is not recorded. Its `versions` are not given."""
-        rows = self.rows(
-            "SELECT number, state, slug, issues, tables, converted_at,"
-            " (SELECT data FROM output WHERE output.number = message.number) FROM message WHERE number = ?",
-            (number,),
-        )
-        if not rows:
-            return None
-        state, slug, issues, tables, converted_at, output = rows[0][1:]
-        found = self.rows(f"SELECT {_DELIVERY}, patient FROM delivery WHERE number = ? ORDER BY destination", (number,))
-        return Finished(
-            number,
-            state,
-            slug,
-            issues,
-            tables,
-            converted_at,
-            found[0][6] if found else "",
-            output,
-            tuple(Delivery(*row[:6]) for row in found),
-        )
+        return finished_of(self.rows, number)
 
     def backlog(self) -> list[Backlog]:
         """Count what is waiting and dead at each destination, and what was rejected; costs as much as there is of it."""
@@ -272,6 +254,22 @@ class WorkStore(WorkFile):
             """
         )
         return [Backlog(*row) for row in rows]
+
+
+def finished_of(select: Callable[[str, tuple[int]], list[tuple[Any, ...]]], number: int) -> Finished | None:
+    """Read what became of one message, through a function that selects from `work.db`."""
+    rows = select(
+        "SELECT state, slug, issues, tables, converted_at,"
+        " (SELECT data FROM output WHERE output.number = message.number) FROM message WHERE number = ?",
+        (number,),
+    )
+    if not rows:
+        return None
+    state, slug, issues, tables, converted_at, output = rows[0]
+    found = select(f"SELECT {_DELIVERY}, patient FROM delivery WHERE number = ? ORDER BY destination", (number,))
+    patient = found[0][6] if found else ""
+    deliveries = tuple(Delivery(*row[:6]) for row in found)
+    return Finished(number, state, slug, issues, tables, converted_at, patient, output, deliveries)
 
 
 def _remove_unwanted(database: sqlite3.Connection, numbers: Sequence[int]) -> None:

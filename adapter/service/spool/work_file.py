@@ -16,7 +16,7 @@ FILE = "work.db"
 VERSION = 1
 
 # message.kept: the data is still in intake.db
-_SCHEMA = """
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS destination (name TEXT PRIMARY KEY, first_number INTEGER NOT NULL, seen TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS message (
@@ -58,7 +58,7 @@ class WorkFile:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = Lock()
-        self._database = open_database(folder / FILE, _SCHEMA, VERSION)
+        self._database = open_database(folder / FILE, SCHEMA, VERSION)
         try:
             self._check_pair()
         except BaseException:
