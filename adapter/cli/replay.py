@@ -1,0 +1,163 @@
+"""`b2m-adapter replay`: folders of messages against their accepted outputs, with the cause of every difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from adapter.config import Settings
+    from adapter.replay.compared import MakeOutcomes, Outcomes
+    from adapter.replay.report import Report
+    from adapter.tables.index import Tables
+
+REPLAY_EPILOG = """
+Beside NAME.hl7 stand NAME.expected.ndjson (output) and NAME.expected.issues (fate and issues of each message);
+replay.manifest.json.gz holds the settings, table rows and program that they were accepted with. What is shown and written holds
+values of the messages: patient data, unless the messages are made up.
+
+Example:  b2m-adapter replay fixtures
+
+Exit status: 0 every message comes out as accepted, or was accepted now; 1 one does not, has no accepted output or is gone, or
+there is no message; 2 usage, unreadable file or table fault.
+"""
+
+FAILED, USAGE = 1, 2
+
+
+def replay(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders with messages (or files), searched to the bottom.", metavar="FOLDER...")
+    ],
+    update: Annotated[bool, typer.Option("--update", help="Show what changes, then accept it.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Order, ids, and versions count, too: byte for byte.")] = False,
+    to: Annotated[str | None, typer.Option("--to", help="As in convert. Default of this and the next four: as accepted.")] = None,
+    units: Annotated[str | None, typer.Option("--units", help="Which quantity stands in value: canonical or as-sent.")] = None,
+    timezone: Annotated[str | None, typer.Option("--timezone", help="Zone of times without offset.", metavar="ZONE")] = None,
+    mappings: Annotated[
+        list[Path] | None, typer.Option("--mappings", help="Lay this folder over the shipped tables (repeatable).", metavar="DIR")
+    ] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option("--context", help="Judge beyond the one result: change, iss or notes (repeatable).", metavar="JUDGEMENT"),
+    ] = None,
+    validate: Annotated[str | None, typer.Option("--validate", help="Check of the output: structure, full or off.")] = None,
+    only_sender: Annotated[
+        str, typer.Option("--only-sender", help="Only messages of this sender, such as 'LIS|*' (MSH-3|MSH-4).", metavar="SENDER")
+    ] = "",
+    only_file: Annotated[
+        str, typer.Option("--filter", help="Only files whose path fits, such as '*/urine/*'.", metavar="PATTERN")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Number of worker processes.")] = 1,
+    explain: Annotated[
+        int,
+        typer.Option("--explain", min=0, help="For how many differing messages to look up the components behind each element."),
+    ] = 100,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
+    junit_file: Annotated[
+        Path | None, typer.Option("--junit", help="Write JUnit XML for a CI server, one test case a message.", metavar="FILE")
+    ] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every message and element, not the first of each cause.")] = False,
+) -> None:
+    """Run messages again, compare with the accepted outputs, and name the table row, setting or code behind each difference."""
+    from adapter.cli.filter import settings_from
+    from adapter.replay.compared import CannotReplay, Request
+    from adapter.replay.rendering import json_bytes, junit_bytes, text_lines
+    from adapter.replay.run import replay as run_replay
+    from adapter.tables.load import TableFaults
+
+    given: dict[str, Any] = {
+        "to": to,
+        "units": units,
+        "timezone": timezone,
+        "mappings": mappings,
+        "context": context,
+        "validate": validate,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    checked = settings_from(**given)
+    request = Request(
+        folders=tuple(folders),
+        settings={name: getattr(checked, name) for name in given},
+        update=update,
+        strict=strict,
+        only_sender=only_sender,
+        only_file=only_file,
+        explain=explain,
+        courses=json_file is not None,
+    )
+    try:
+        with _progress() as progress:
+            report = run_replay(request, _outcomes(jobs), progress)
+    except CannotReplay as failure:
+        typer.echo(f"b2m-adapter: {failure}", err=True)
+        raise typer.Exit(USAGE) from None
+    except TableFaults as faults:
+        for fault in faults.faults:
+            typer.echo(str(fault), err=True)
+        raise typer.Exit(USAGE) from None
+    for line in text_lines(report, every=show_all):
+        typer.echo(line)
+    if json_file is not None:
+        _write(json_file, json_bytes(report))
+    if junit_file is not None:
+        _write(junit_file, junit_bytes(report))
+    raise typer.Exit(_status(report, update))
+
+
+def _status(report: Report, update: bool) -> int:
+    """What was looked at and accepted is no failure; an empty run is one all the same."""
+    if update:
+        return 0 if any(message.number for message in report.messages) else FAILED
+    return 0 if report.passed else FAILED
+
+
+def _outcomes(jobs: int) -> MakeOutcomes:
+    from adapter.replay.run import in_this_process
+
+    if jobs == 1:
+        return in_this_process
+
+    def in_workers(tables: Tables, settings: Settings) -> Outcomes:
+        from adapter.cli.workers import convert_in_workers
+
+        return lambda messages: convert_in_workers(settings, iter(messages), jobs)
+
+    return in_workers
+
+
+def _progress() -> AbstractContextManager[Callable[[int], None]]:
+    """Show progress on standard error where it is a terminal; elsewhere it would be noise."""
+    import sys
+    from contextlib import contextmanager
+
+    @contextmanager
+    def shown() -> Iterator[Callable[[int], None]]:
+        if not sys.stderr.isatty():
+            yield lambda count: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.completed} messages"), TimeElapsedColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("replay", total=None)
+            yield lambda count: bar.advance(task, count)
+
+    return shown()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write with mode 0600: a report holds patient data."""
+    import os
+
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+
+
+replay.__doc__ = f"{replay.__doc__}\n{REPLAY_EPILOG}"

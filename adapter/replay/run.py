@@ -1,0 +1,152 @@
+"""The replay: messages of folders run again and compared with what was accepted.
+
+Messages are grouped by the manifest that they belong to, because its settings and tables are those of the comparison. Where
+outcomes come from is the caller's (`MakeOutcomes`): a pipeline in this process, several processes, a running service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from adapter.config import Settings
+from adapter.pipeline import Pipeline
+from adapter.replay.accepted import accepted_files, issues_file, output_file
+from adapter.replay.compared import CannotReplay, MakeOutcomes, Outcomes, Replayed, Request, near
+from adapter.replay.courses import Courses
+from adapter.replay.manifest import FILE, Manifest, manifest_bytes, manifest_of, nearest_manifest, read_manifest
+from adapter.replay.report import Group, MessageResult, Report
+from adapter.replay.sources import message_files
+from adapter.tables.index import Tables
+from adapter.tables.load import load_tables
+
+
+def replay(request: Request, make_outcomes: MakeOutcomes, progress: Callable[[int], None] = lambda count: None) -> Report:
+    """Run the messages of folders again and compare.
+
+    Parameters
+    ----------
+    request : Request
+        What and how.
+    make_outcomes : MakeOutcomes
+        Where outcomes come from.
+    progress : function
+        Called with the number of messages that are done.
+
+    Returns
+    -------
+    Report
+        What was found; with `update`, what was accepted then.
+
+    Raises
+    ------
+    CannotReplay
+        There is no such folder, two files share an accepted output, a file cannot be read.
+    TableFaults
+        The tables cannot be used.
+    """
+    if request.update and (request.only_sender or request.only_file):
+        raise CannotReplay("outputs are accepted for whole folders: leave --only-sender and --only-file out")
+    report = Report()
+    courses = Courses()
+    for manifest_file, files in _groups(request).items():
+        manifest = _manifest(manifest_file)
+        settings = replace(manifest.settings if manifest else Settings(), **request.settings)
+        tables = load_tables(settings.mappings)
+        replayed = Replayed(request, manifest, tables, settings, report, courses)
+        replayed.run(files, make_outcomes(tables, settings), progress)
+    _add_gone(request, report)
+    _judge(request, report)
+    _group(report)
+    report.courses = courses.found()
+    if request.update and report.messages:
+        _write_manifests(request)
+    return report
+
+
+def in_this_process(tables: Tables, settings: Settings) -> Outcomes:
+    """Give outcomes by a pipeline in this process."""
+    pipeline = Pipeline(tables, settings)
+    return lambda messages: map(pipeline, messages)
+
+
+def _groups(request: Request) -> dict[Path | None, list[Path]]:
+    """Find the files by the manifest that they belong to."""
+    found: dict[Path | None, list[Path]] = {}
+    known: dict[Path, Path | None] = {}
+    outputs: dict[Path, Path] = {}
+    for folder in request.folders:
+        if not folder.exists():
+            raise CannotReplay(f"{folder}: there is no such folder")
+        for path in message_files(folder):
+            output = output_file(path).absolute()
+            if output in outputs:
+                if outputs[output] == path.absolute():
+                    continue
+                raise CannotReplay(f"{path} and {outputs[output].name} share the accepted output {output.name}: rename one")
+            outputs[output] = path.absolute()
+            if request.only_file and not fnmatch(str(path), request.only_file):
+                continue
+            if path.parent not in known:
+                known[path.parent] = nearest_manifest(path.parent)
+            found.setdefault(known[path.parent], []).append(path)
+    return found
+
+
+def _manifest(file: Path | None) -> Manifest | None:
+    try:
+        return read_manifest(file) if file is not None else None
+    except ValueError as failure:
+        raise CannotReplay(str(failure)) from None
+
+
+def _add_gone(request: Request, report: Report) -> None:
+    """Find accepted outputs whose message file is gone; with `update` they go, too."""
+    for folder in request.folders:
+        if not folder.is_dir() or request.only_file:
+            continue
+        used = {file for path in message_files(folder) for file in (output_file(path), issues_file(path))}
+        for file in accepted_files(folder):
+            if file in used:
+                continue
+            if file.name.removesuffix(".gz").endswith(".ndjson"):
+                report.messages.append(MessageResult(near(file), 0, "", "gone"))
+            if request.update:
+                file.unlink()
+
+
+def _judge(request: Request, report: Report) -> None:
+    """Note what makes the run a failure, whatever the messages say."""
+    folders = ", ".join(map(str, request.folders))
+    if not any(message.number for message in report.messages):
+        report.faults.append(f"{folders}: no message was replayed")
+    elif all(message.status == "missing" for message in report.messages) and not request.update:
+        report.faults.append(f"{folders}: nothing is accepted; look at the output and run it again with --update")
+
+
+def _group(report: Report) -> None:
+    groups: dict[int, Group] = {}
+    for number, message in enumerate(report.messages):
+        for change in message.changes:
+            for cause in change.causes:
+                group = groups.setdefault(cause, Group(cause))
+                group.elements += 1
+                if not group.messages or group.messages[-1] != number:
+                    group.messages.append(number)
+    report.groups = sorted(groups.values(), key=lambda group: (-len(group.messages), -group.elements, group.cause))
+
+
+def _write_manifests(request: Request) -> None:
+    """Write the manifest of each folder; those further down are for outputs that are accepted anew, and go."""
+    for folder in request.folders:
+        place = folder if folder.is_dir() else folder.parent
+        above = _manifest(nearest_manifest(place))
+        settings = replace(above.settings if above else Settings(), **request.settings)
+        data = manifest_bytes(manifest_of(place, load_tables(settings.mappings), settings))
+        for old in place.rglob(FILE):
+            if old.parent != place and folder.is_dir():
+                old.unlink()
+        if not (place / FILE).is_file() or (place / FILE).read_bytes() != data:
+            (place / FILE).write_bytes(data)
