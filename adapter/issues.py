@@ -251,10 +251,24 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "207",
     ),
     (
+        "door-busy",
+        "error",
+        "Too much is under way at once; the message was refused and the connection closed.",
+        "The sender should send the message again; look for a sender that opens frames and does not end them.",
+        "207",
+    ),
+    (
         "peer-not-reading",
         "warning",
         "The other side did not read its acknowledgements in time; the connection was dropped.",
         "Check the sender; it gets no acknowledgement of these messages and should send them again.",
+        "207",
+    ),
+    (
+        "file-damaged",
+        "error",
+        "The packed file breaks off or is damaged; what could be read of it was taken.",
+        "Send the file again; what was taken already is recognised as a resend.",
         "207",
     ),
     (
@@ -721,6 +735,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
     ),
     ("flag-not-mapped", "information", "The flag is not in table 0078; it was kept as sent.", "Check the flag.", "103"),
     ("table-row-doubtful", "information", "A table row that was used is marked as doubtful.", "Check the row's source.", "0"),
+    (
+        "stale-result",
+        "warning",
+        "A newer version of this result was delivered before; the older one replaces nothing and is created only where there is none.",
+        "Nothing to do; `b2m-adapter spool retry --force` delivers it all the same.",
+        "0",
+    ),
     (
         "internal-error",
         "error",

@@ -69,7 +69,7 @@ def admit(
     unsupported : {"reject", "accept"}
         Whether types that are not converted are refused.
     sender_ids : callable, optional
-        Gives the processing ids of the sender's row for MSH-3 and MSH-4 as sent; empty when it names none.
+        Gives the processing ids of the sender's row for MSH-3 and MSH-4, components behind `^`; empty when it names none.
 
     Returns
     -------
@@ -85,7 +85,10 @@ def admit(
         body = decode(data)[0].encode()
     issue = _envelope_issue(header, data) or _type_issue(header, unsupported)
     if issue is None:
-        ids = (sender_ids(fields[3], fields[4]) if sender_ids is not None else ()) or processing_ids
+        ids: Collection[str] = ()
+        if sender_ids is not None:
+            ids = sender_ids("^".join(header.components(3)), "^".join(header.components(4)))
+        ids = ids or processing_ids
         issue = _processing_issue(header, ids)
     separator = header.field_separator.encode(header.codec if header.codec not in WIDE else "utf-8", "replace") or b"|"
     start = _find(body, b"PID", separator)

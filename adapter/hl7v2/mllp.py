@@ -74,6 +74,11 @@ class FrameReader:
         return len(self._buffer)
 
     @property
+    def beginning(self) -> bytes:
+        """How the open frame begins; empty when it is skipped."""
+        return bytes(self._buffer[:KEPT]) if self._inside and not self._oversize else b""
+
+    @property
     def at_end_block(self) -> bool:
         """Whether the last byte is 0x1C: it may be the end of the frame of a sender that leaves out the line end."""
         return self._inside and self._buffer[-1:] == b"\x1c"
