@@ -91,14 +91,14 @@ def connection(door: str, change: int) -> None:
     _all().connections.labels(door).inc(change)
 
 
-def converted(sender: str, fate: str) -> None:
-    """Count a message that the engine finished."""
+def converted(sender: str, fate: str, count: int = 1) -> None:
+    """Count messages that the engine finished."""
     metrics = _all()
     if sender not in metrics.senders:
         if len(metrics.senders) >= SENDERS:
             sender = "other"
         metrics.senders.add(sender)
-    metrics.converted.labels(sender, fate).inc()
+    metrics.converted.labels(sender, fate).inc(count)
 
 
 def issue(slug: str, severity: str, count: int = 1) -> None:

@@ -1,0 +1,96 @@
+"""Output as files, one a message, moved into place whole.
+
+`00000017-<digest>.json`: the number of the message in the spool and the beginning of the SHA-256 of the message as it came. The
+same message has the same name, so that a repetition overwrites itself. A file is written under a name that begins with a dot,
+synced, renamed; then the folder is synced. Several files are done at once, because the disk syncs many at the price of a few.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from adapter.service.delivery.parcel import Again, Delivered, Parcel, Result
+
+
+class Folder:
+    """A folder.
+
+    Parameters
+    ----------
+    name : str
+        As configured.
+    folder : Path
+        Made (0700) when it is not there. Files are readable by the owner only: they are patient data.
+    """
+
+    batch = 256
+    concurrency = 1
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self._folder = folder
+
+    async def deliver(self, parcels: Sequence[Parcel]) -> list[Result]:
+        """Write all of them, or none is reported as delivered."""
+        try:
+            await asyncio.to_thread(write_files, self._folder, [(file_name(parcel), parcel.line) for parcel in parcels])
+        except OSError as failure:
+            return [Again(f"the folder cannot be written ({failure.strerror or type(failure).__name__})")] * len(parcels)
+        return [Delivered()] * len(parcels)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def file_name(parcel: Parcel) -> str:
+    """Name of the file of a parcel; several lines are NDJSON."""
+    suffix = "ndjson" if b"\n" in parcel.line else "json"
+    return f"{parcel.number:08d}-{parcel.digest.hex()[:16]}.{suffix}"
+
+
+def write_files(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
+    """Write files so that each appears whole or not at all; they are durable on return.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is not there.
+    files : sequence of (str, bytes)
+        Names and contents, which end with a line end afterwards. They appear in this order.
+
+    Raises
+    ------
+    OSError
+        Some may be in place; writing them again is harmless.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    opened: list[int] = []
+    temporary = [f".{name}.part" for name, _ in files]
+    done = 0
+    try:
+        for hidden, (_, content) in zip(temporary, files, strict=True):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+            opened.append(os.open(hidden, flags, 0o600, dir_fd=handle))
+            _write(opened[-1], content)
+        for file in opened:
+            os.fsync(file)
+        for hidden, (name, _) in zip(temporary, files, strict=True):
+            os.rename(hidden, name, src_dir_fd=handle, dst_dir_fd=handle)
+            done += 1
+        os.fsync(handle)
+    finally:
+        for file in opened:
+            os.close(file)
+        for hidden in temporary[done : len(opened)]:
+            os.unlink(hidden, dir_fd=handle)
+        os.close(handle)
+
+
+def _write(file: int, content: bytes) -> None:
+    text = memoryview(content if content.endswith(b"\n") else content + b"\n")
+    while text:
+        text = text[os.write(file, text) :]
