@@ -83,7 +83,11 @@ class HttpSettings(_Section):
     request_size: Annotated[int, Field(ge=1024)] = 64 * 2**20
     """Largest body, after unpacking."""
     request_seconds: Seconds = 60
+    """For a request to come in, and for a client to take its answer."""
     concurrency: Annotated[int, Field(ge=1)] = 64
+    """Requests under way at once, in each worker; more are answered with 503."""
+    connections: Annotated[int, Field(ge=1)] = 512
+    """Open connections of each worker; further ones are closed at once."""
 
 
 class SpoolSettings(_Section):
@@ -178,6 +182,11 @@ class WatchSettings(_Section):
     poll_seconds: Seconds = 1
     settle_seconds: Annotated[float, Field(ge=0)] = 2
     """A file is read when its size and time of change have stood still so long."""
+    unsupported: Literal["reject", "accept"] = "reject"
+    """What becomes of a type that is not converted: rejected, or kept in the spool as unselected."""
+    processing_ids: tuple[str, ...] = ("P",)
+    """Accepted MSH-11 where the sender's row names none."""
+    message_size: Annotated[int, Field(ge=1024)] = 64 * 2**20
 
 
 class LogSettings(_Section):

@@ -44,6 +44,11 @@ class Authorization:
                 "set http.token_file, or http.tls.client_ca, or http.allow_open = true."
             )
 
+    @property
+    def needs_token(self) -> bool:
+        """Whether requests need a token."""
+        return self._digest is not None
+
     def reload(self) -> None:
         """Read the token again; raises `AccessFault` and keeps the old one when it cannot be used."""
         self._digest = _digest_of(self._settings)

@@ -1,8 +1,8 @@
 """`POST /convert`: messages in, FHIR out, in the answer to the same request; nothing is kept.
 
 One message is answered by its Bundle (`application/fhir+json`), several by one line each (`application/fhir+ndjson`) in their
-order, while the body is still coming in. A rejected message is an OperationOutcome: alone with status 422, among others as the line
-in its place. With `issues=true` the output of each message is followed by an OperationOutcome that tells its issues.
+order, while the body is still coming in. A rejected message is an OperationOutcome: alone with status 422, among others as the
+line in its place. With `issues=true` the output of each message is followed by an OperationOutcome that tells its issues.
 """
 
 from __future__ import annotations
