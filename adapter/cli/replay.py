@@ -56,8 +56,8 @@ def replay(
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=64, help="Number of worker processes.")] = 1,
     explain: Annotated[
         int,
-        typer.Option("--explain", min=0, help="For how many differing messages to look up the components behind each element."),
-    ] = 100,
+        typer.Option("--explain", min=0, help="For how many messages of each cause to look up the components behind elements."),
+    ] = 10,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the whole report to this file.", metavar="FILE")] = None,
     junit_file: Annotated[
         Path | None, typer.Option("--junit", help="Write JUnit XML for a CI server, one test case a message.", metavar="FILE")

@@ -60,7 +60,8 @@ def diff(
 
     Exit status 0: no row differs; 1: some do; 2: table fault, or the folder holds no message.
     """
-    from adapter.replay.table_change import messages_of, replay_change
+    from adapter.replay.sources import messages_of
+    from adapter.replay.table_change import replay_change
     from adapter.tables.difference import differences
 
     before, after = _set_of(old), _set_of(new)

@@ -5,6 +5,7 @@ Bytes are compared first; only what differs is read, compared by meaning, and tr
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -60,7 +61,7 @@ class Request:
     only_file : str
         Only files whose path fits (with wildcards); empty: all.
     explain : int
-        For how many messages that differ the components behind the elements are looked up.
+        For how many messages of each cause the components behind the elements are looked up.
     courses : bool
         Whether the results of patients over time are gathered.
     """
@@ -71,7 +72,7 @@ class Request:
     strict: bool = False
     only_sender: str = ""
     only_file: str = ""
-    explain: int = 100
+    explain: int = 10
     courses: bool = False
 
 
@@ -86,6 +87,9 @@ class _File:
     outcomes: dict[int, tuple[RawMessage, Outcome]] = field(default_factory=dict)
     results: list[MessageResult] = field(default_factory=list)
     input_issues: tuple[str, ...] = ()
+    #: number of the last message that runs; 0: none does
+    last: int = 0
+    #: whether all of them run
     whole: bool = True
 
 
@@ -106,23 +110,31 @@ class Replayed:
             # other versions than the accepted ones stay as they are, and differ
             self.form = AcceptedForm(manifest.tables_version, manifest.version)
         self.changed: list[tuple[Changed, MessageResult]] = []
+        self.to_accept: list[tuple[Path, Accepted]] = []
 
     def run(self, paths: Sequence[Path], outcomes: Outcomes, progress: Callable[[int], None]) -> None:
         """Run the files, compare, find causes; what is found goes into the report."""
         files: list[_File] = []
         # the messages of a file are read while those of the files before it are converted
-        numbers: list[tuple[_File, int]] = []
-        for done, outcome in enumerate(outcomes(self._messages(paths, files, numbers))):
-            self._take(*numbers[done], outcome)
+        waiting: deque[tuple[_File, int]] = deque()
+        for outcome in outcomes(self._messages(paths, files, waiting)):
+            file, number = waiting.popleft()
+            self._take(file, number, outcome)
             progress(1)
+            if number == file.last:
+                self._finish(file)
         for file in files:
-            self._compare(file)
+            if not file.last:
+                self._finish(file)
         self._trace()
-        if self.request.update:
-            for file in files:
-                self._accept(file)
 
-    def _messages(self, paths: Sequence[Path], files: list[_File], numbers: list[tuple[_File, int]]) -> Iterator[RawMessage]:
+    def accept(self) -> None:
+        """Take what came out for right: write the outputs that are others than the accepted ones."""
+        for path, accepted in self.to_accept:
+            accept(path, accepted)
+        self.report.accepted += len(self.to_accept)
+
+    def _messages(self, paths: Sequence[Path], files: list[_File], waiting: deque[tuple[_File, int]]) -> Iterator[RawMessage]:
         for path in paths:
             try:
                 messages, issues = messages_in(path, self.settings.limit)
@@ -130,12 +142,14 @@ class Replayed:
             except (OSError, EOFError, ValueError) as failure:
                 raise CannotReplay(f"{path} could not be read: {failure}") from None
             files.append(file)
-            for number, raw in enumerate(messages, 1):
-                if self.request.only_sender and not fnmatch(sender_of(raw), self.request.only_sender):
-                    file.whole = False
-                    continue
+            chosen = list(enumerate(messages, 1))
+            if self.request.only_sender:
+                chosen = [(number, raw) for number, raw in chosen if fnmatch(sender_of(raw), self.request.only_sender)]
+                file.whole = len(chosen) == len(messages)
+            file.last = chosen[-1][0] if chosen else 0
+            for number, raw in chosen:
                 file.outcomes[number] = (raw, _PENDING)
-                numbers.append((file, number))
+                waiting.append((file, number))
                 yield raw
 
     def _take(self, file: _File, number: int, outcome: Outcome) -> None:
@@ -152,6 +166,14 @@ class Replayed:
             result.status = "same"
         else:
             file.outcomes[number] = (raw, outcome)
+
+    def _finish(self, file: _File) -> None:
+        """Compare a file whose messages all came out, and let go of what is not needed any more."""
+        self._compare(file)
+        now = Accepted(tuple(file.records), file.input_issues)
+        if now != file.accepted and (now.records or file.accepted is not None):
+            self.to_accept.append((file.path, now))
+        file.accepted, file.records, file.results, file.outcomes = None, [], [], {}
 
     def _compare(self, file: _File) -> None:
         if not file.whole and file.accepted is not None:
@@ -196,14 +218,17 @@ class Replayed:
             old = self._versions(self.manifest)
         else:
             self.report.versions.append(Versions("", "", __version__, "", self.tables.version))
-        for number, (changed, result) in enumerate(self.changed):
+        explained: Counter[int] = Counter()
+        for changed, result in self.changed:
             if not changed.causes:
                 changed.causes = [[_NO_MANIFEST]] * len(changed.differences)
             for difference, causes in zip(changed.differences, changed.causes, strict=True):
                 change = ElementChange(difference.path, _json(difference.old), _json(difference.new))
                 change.causes = [self._index(cause) for cause in causes]
                 result.changes.append(change)
-            if number < self.request.explain:
+            mine = {cause for change in result.changes for cause in change.causes}
+            if any(explained[cause] < self.request.explain for cause in mine):
+                explained.update(mine)
                 self._explain(changed, result, old)
 
     def _versions(self, manifest: Manifest) -> Tables | None:
@@ -236,12 +261,6 @@ class Replayed:
         if cause not in self.report.causes:
             self.report.causes.append(cause)
         return self.report.causes.index(cause)
-
-    def _accept(self, file: _File) -> None:
-        now = Accepted(tuple(file.records), file.input_issues)
-        if file.accepted != now:
-            accept(file.path, now)
-            self.report.accepted += 1
 
 
 #: Stands where a message was handed out and its outcome is not there yet.

@@ -60,6 +60,10 @@ class Explainer:
             # what a Bundle takes from a v2 message is not numbered
             near = elements.get(name) or elements.get(name.partition("[")[0], [])
             found = [element for element in near if element.path[: len(path)] == path[: len(element.path)]]
+            while not found and len(path) > 1:
+                # the program of today makes no such element: what made the rest of the whole that it belonged to
+                path = path[:-1]
+                found = [element for element in near if element.path[: len(path)] == path]
             return tuple(dict.fromkeys(origin for element in found for origin in _origins(element, self._row)))
 
         return of

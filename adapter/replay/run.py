@@ -6,7 +6,7 @@ outcomes come from is the caller's (`MakeOutcomes`): a pipeline in this process,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,7 +18,7 @@ from adapter.replay.compared import CannotReplay, MakeOutcomes, Outcomes, Replay
 from adapter.replay.courses import Courses
 from adapter.replay.manifest import FILE, Manifest, manifest_bytes, manifest_of, nearest_manifest, read_manifest
 from adapter.replay.report import Group, MessageResult, Report
-from adapter.replay.sources import message_files
+from adapter.replay.sources import SUFFIXES, message_files
 from adapter.tables.index import Tables
 from adapter.tables.load import load_tables
 
@@ -47,22 +47,29 @@ def replay(request: Request, make_outcomes: MakeOutcomes, progress: Callable[[in
     TableFaults
         The tables cannot be used.
     """
-    if request.update and (request.only_sender or request.only_file):
-        raise CannotReplay("outputs are accepted for whole folders: leave --only-sender and --only-file out")
+    if request.update and (request.only_sender or request.only_file or any(folder.is_file() for folder in request.folders)):
+        raise CannotReplay("outputs are accepted for whole folders: give folders, without --only-sender and --filter")
     report = Report()
     courses = Courses()
-    for manifest_file, files in _groups(request).items():
+    done: list[tuple[Replayed, list[Path]]] = []
+    for manifest_file, files in _groups(request, report).items():
         manifest = _manifest(manifest_file)
         settings = replace(manifest.settings if manifest else Settings(), **request.settings)
         tables = load_tables(settings.mappings)
         replayed = Replayed(request, manifest, tables, settings, report, courses)
         replayed.run(files, make_outcomes(tables, settings), progress)
+        done.append((replayed, files))
     _add_gone(request, report)
-    _judge(request, report)
+    _judge(report, request.update)
     _group(report)
     report.courses = courses.found()
-    if request.update and report.messages:
-        _write_manifests(request)
+    if request.update:
+        manifests = _manifests(request, done)
+        for replayed, _ in done:
+            replayed.accept()
+        for file, data in manifests.items():
+            if not file.is_file() or file.read_bytes() != data:
+                file.write_bytes(data)
     return report
 
 
@@ -72,15 +79,18 @@ def in_this_process(tables: Tables, settings: Settings) -> Outcomes:
     return lambda messages: map(pipeline, messages)
 
 
-def _groups(request: Request) -> dict[Path | None, list[Path]]:
-    """Find the files by the manifest that they belong to."""
+def _groups(request: Request, report: Report) -> dict[Path | None, list[Path]]:
+    """Find the files by the manifest that they belong to; a folder without any is a fault."""
     found: dict[Path | None, list[Path]] = {}
     known: dict[Path, Path | None] = {}
     outputs: dict[Path, Path] = {}
     for folder in request.folders:
         if not folder.exists():
             raise CannotReplay(f"{folder}: there is no such folder")
-        for path in message_files(folder):
+        paths = message_files(folder)
+        if not paths:
+            report.faults.append(f"{folder}: it holds no message file ({', '.join(SUFFIXES)}, each also with .gz)")
+        for path in paths:
             output = output_file(path).absolute()
             if output in outputs:
                 if outputs[output] == path.absolute():
@@ -117,13 +127,13 @@ def _add_gone(request: Request, report: Report) -> None:
                 file.unlink()
 
 
-def _judge(request: Request, report: Report) -> None:
+def _judge(report: Report, update: bool) -> None:
     """Note what makes the run a failure, whatever the messages say."""
-    folders = ", ".join(map(str, request.folders))
-    if not any(message.number for message in report.messages):
-        report.faults.append(f"{folders}: no message was replayed")
-    elif all(message.status == "missing" for message in report.messages) and not request.update:
-        report.faults.append(f"{folders}: nothing is accepted; look at the output and run it again with --update")
+    replayed = [message for message in report.messages if message.number]
+    if not replayed:
+        report.faults.append("no message was replayed")
+    elif all(message.status == "missing" for message in replayed) and not update:
+        report.faults.append("nothing is accepted: look at the output, and accept it with --update")
 
 
 def _group(report: Report) -> None:
@@ -138,15 +148,19 @@ def _group(report: Report) -> None:
     report.groups = sorted(groups.values(), key=lambda group: (-len(group.messages), -group.elements, group.cause))
 
 
-def _write_manifests(request: Request) -> None:
-    """Write the manifest of each folder; those further down are for outputs that are accepted anew, and go."""
-    for folder in request.folders:
-        place = folder if folder.is_dir() else folder.parent
-        above = _manifest(nearest_manifest(place))
-        settings = replace(above.settings if above else Settings(), **request.settings)
-        data = manifest_bytes(manifest_of(place, load_tables(settings.mappings), settings))
-        for old in place.rglob(FILE):
-            if old.parent != place and folder.is_dir():
-                old.unlink()
-        if not (place / FILE).is_file() or (place / FILE).read_bytes() != data:
-            (place / FILE).write_bytes(data)
+def _manifests(request: Request, done: Sequence[tuple[Replayed, list[Path]]]) -> dict[Path, bytes]:
+    """Make the manifests of what is accepted: where one stands within the folders, else at the top of them.
+
+    One that stands above is left alone: it belongs to outputs that were not looked at, too.
+    """
+    found: dict[Path, bytes] = {}
+    tops = [folder.absolute() for folder in request.folders]
+    for replayed, files in done:
+        manifest = replayed.manifest
+        if manifest is not None and any(manifest.folder.is_relative_to(top) for top in tops):
+            places = {manifest.folder}
+        else:
+            places = {next(top for top in tops if path.absolute().is_relative_to(top)) for path in files}
+        for place in places:
+            found[place / FILE] = manifest_bytes(manifest_of(place, replayed.tables, replayed.settings))
+    return found

@@ -7,35 +7,18 @@ names it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from pathlib import Path
 
 from adapter.config import Settings
-from adapter.hl7v2.framing import RawMessage
-from adapter.intake import Intake
 from adapter.pipeline import Outcome, Pipeline
+from adapter.replay.sources import Source
 from adapter.tables.difference import Difference, applied
 from adapter.tables.index import Tables
 
-SUFFIXES = (".hl7", ".er7", ".txt", ".json", ".ndjson")
-"""Files of a folder that are read; accepted outputs (`*.expected.ndjson`) are none."""
-
 #: Stands for the version of both sets, so that outputs differ in what the rows say only.
 _VERSION = "0" * 64
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One message of the folder: its file, its number in it from 1, and its bytes."""
-
-    file: str
-    number: int
-    raw: RawMessage
-
-    def __str__(self) -> str:
-        return f"{self.file} message {self.number}"
 
 
 @dataclass(slots=True)
@@ -64,27 +47,6 @@ class Replayed:
     messages: int
     changed: list[str]
     effects: list[Effect]
-
-
-def messages_of(folder: Path) -> Iterator[Source]:
-    """Read every message of a folder, in the order of the paths.
-
-    Parameters
-    ----------
-    folder : Path
-        Searched with its sub-folders for files with a suffix of `SUFFIXES`.
-
-    Yields
-    ------
-    Source
-        Messages.
-    """
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in SUFFIXES and path.is_file() and not path.name.endswith(".expected.ndjson"):
-            intake = Intake()
-            raws = intake.feed(path.read_bytes()) + intake.finish()
-            for number, raw in enumerate(raws, 1):
-                yield Source(str(path.relative_to(folder)), number, raw)
 
 
 def replay_change(old: Tables, new: Tables, found: Sequence[Difference], messages: Iterable[Source]) -> Replayed:

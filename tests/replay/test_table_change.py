@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from helpers.commands import run
 
-from adapter.replay.table_change import messages_of, replay_change
+from adapter.replay.sources import messages_of
+from adapter.replay.table_change import replay_change
 from adapter.tables.columns import COMMON_FILES, PACK_FILES
 from adapter.tables.difference import Difference, differences, tables_of
 from adapter.tables.index import Tables
