@@ -165,6 +165,21 @@ def used_bytes(database: sqlite3.Connection) -> int:
     return int(pages - free) * 4096
 
 
+def shrink(database: sqlite3.Connection, pages: int) -> None:
+    """Give free pages of a database back to the file system, so many at most.
+
+    Raises
+    ------
+    SpoolFull
+        Not now.
+    """
+    try:
+        # `execute` would take one step only, which is one page
+        database.executescript(f"PRAGMA incremental_vacuum({pages})")
+    except sqlite3.Error as error:
+        raise SpoolFull(reason_of(error)) from error
+
+
 def checkpoint(database: sqlite3.Connection, log: Path) -> None:
     """Copy the log into the database without holding up its writers, and start the log again if it has grown.
 
@@ -174,12 +189,16 @@ def checkpoint(database: sqlite3.Connection, log: Path) -> None:
         A connection outside a transaction.
     log : Path
         Its `-wal` file.
+
+    Raises
+    ------
+    SpoolFull
+        Not now.
     """
-    database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     try:
-        grown = log.stat().st_size >= LOG_BYTES
-    except FileNotFoundError:
-        return
-    if grown:
-        # holds the writers, but nearly everything has been copied by now
-        database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        if log.exists() and log.stat().st_size >= LOG_BYTES:
+            # holds the writers, but nearly everything has been copied by now
+            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    except sqlite3.Error as error:
+        raise SpoolFull(reason_of(error)) from error

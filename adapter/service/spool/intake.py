@@ -14,7 +14,16 @@ from pathlib import Path
 from threading import Lock
 
 from adapter.service.spool.arrivals import Arrival, Placed, Stored, identity_of, place, storable, stored
-from adapter.service.spool.files import SpoolFault, SpoolFull, checkpoint, free_bytes, open_database, reason_of, used_bytes
+from adapter.service.spool.files import (
+    SpoolFault,
+    SpoolFull,
+    checkpoint,
+    free_bytes,
+    open_database,
+    reason_of,
+    shrink,
+    used_bytes,
+)
 
 __all__ = ["Arrival", "IntakeStore", "Placed", "SpoolFault", "SpoolFull", "Stored", "open_intake"]
 
@@ -191,7 +200,7 @@ class IntakeStore:
     def shrink(self, pages: int) -> None:
         """Give free pages back to the file system, so many at most."""
         with self._lock:
-            self._readable().execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            shrink(self._readable(), pages)
 
     def checkpoint(self) -> None:
         """Copy the log into the database; the engine does so about every second, so that no door has to."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from adapter.service.spool.files import SpoolFault, SpoolFull, checkpoint, open_database, reason_of, used_bytes
+from adapter.service.spool.files import SpoolFault, SpoolFull, checkpoint, open_database, reason_of, shrink, used_bytes
 from adapter.service.spool.intake import open_intake
 
 FILE = "work.db"
@@ -114,7 +114,7 @@ class WorkFile:
     def shrink(self, pages: int) -> None:
         """Give free pages back to the file system, so many at most."""
         with self._lock:
-            self._database.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
+            shrink(self._database, pages)
 
     def checkpoint(self) -> None:
         """Copy the log into the database."""
