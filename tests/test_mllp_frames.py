@@ -123,7 +123,22 @@ def test_an_end_block_without_line_end_counts_at_the_end_of_the_stream():
 
 
 pieces = st.sampled_from(
-    [b"\x0b", b"\x1c", b"\r", b"\n", b"\x1c\r", b"\x0bMSH|", b"MSH|", b"FHS|", b"a", b"OBX|1\r", b"\x0b\x1c\r", b"x" * 30, b" ", b"\0"]
+    [
+        b"\x0b",
+        b"\x1c",
+        b"\r",
+        b"\n",
+        b"\x1c\r",
+        b"\x0bMSH|",
+        b"MSH|",
+        b"FHS|",
+        b"a",
+        b"OBX|1\r",
+        b"\x0b\x1c\r",
+        b"x" * 30,
+        b" ",
+        b"\0",
+    ]
 )
 
 
@@ -145,6 +160,8 @@ def test_frames_depend_on_the_bytes_and_not_on_the_chunks(parts, data):
         assert chunked.finish() == whole.finish()
 
 
-@given(st.lists(st.binary(max_size=30).filter(lambda data: not set(data) & {0x0B, 0x1C} and data.strip(b"\r\n\0 \t")), max_size=8))
+@given(
+    st.lists(st.binary(max_size=30).filter(lambda data: not set(data) & {0x0B, 0x1C} and data.strip(b"\r\n\0 \t")), max_size=8)
+)
 def test_whatever_is_framed_comes_out(messages):
     assert frames(b"".join(map(framed, messages))) == [Frame(message) for message in messages]
