@@ -18,6 +18,9 @@ from adapter.cli.diff import diff
 from adapter.cli.explain import explain
 from adapter.cli.generate import generate
 from adapter.cli.replay import replay
+from adapter.cli.serve import EPILOG as SERVE_EPILOG
+from adapter.cli.serve import serve
+from adapter.cli.send import send
 from adapter.cli.spool import app as spool_app
 from adapter.cli.tables_work import app as tables_app
 
@@ -35,6 +38,8 @@ app.command()(audit)
 app.command()(diff)
 app.command()(generate)
 app.command()(replay)
+app.command()(send)
+app.command(epilog=SERVE_EPILOG)(serve)
 app.add_typer(tables_app, name="tables")
 app.add_typer(spool_app, name="spool")
 app.add_typer(config_app, name="config")

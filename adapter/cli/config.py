@@ -24,7 +24,7 @@ def check(config: ConfigFile = None) -> None:
 
     faults = faults_of(settings_or_exit(config))
     if faults:
-        _refuse(faults)
+        refuse(faults)
     print("The settings are right.")
 
 
@@ -60,21 +60,22 @@ def settings_or_exit(config: Path | None, flags: dict[str, Any] | None = None) -
     from adapter.service.settings import load_settings
 
     if config is not None and not config.is_file():
-        _refuse([f"--config: {config} is no file."])
+        refuse([f"--config: {config} is no file."])
     try:
         return load_settings(config, flags)
     except ValidationError as found:
         # the input is not shown: it may be a secret
-        _refuse([f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}." for fault in found.errors(include_input=False)])
+        refuse([f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}." for fault in found.errors(include_input=False)])
     except tomllib.TOMLDecodeError as failure:
-        _refuse([f"{config}: this is no TOML: {failure}."])
+        refuse([f"{config}: this is no TOML: {failure}."])
     except SettingsError as failure:
-        _refuse([f"environment: {failure}."])
+        refuse([f"environment: {failure}."])
     except OSError as failure:
-        _refuse([f"{config} cannot be read: {failure.strerror}."])
+        refuse([f"{config} cannot be read: {failure.strerror}."])
 
 
-def _refuse(faults: list[str]) -> NoReturn:
+def refuse(faults: list[str]) -> NoReturn:
+    """Print what is wrong with the settings and end the program with status 2."""
     import sys
 
     for fault in faults:

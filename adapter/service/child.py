@@ -1,8 +1,8 @@
 """The processes of the service: started by the supervisor, told what to do over their standard input, ended when it ends.
 
-A child is `python -m adapter.service.child`. Its standard input brings the assignment (pickled: settings with secrets,
-numbers of inherited files), then one command a line: `reload`, `stop`. The end of it means that the supervisor is gone: the child stops
-too, so that no process of an old service works on the spool beside a new one.
+A child is `python -m adapter.service.child`. Its standard input brings the assignment (pickled: settings with their secrets,
+numbers of inherited files), then one command a line: `reload`, `stop`. The end of it means that the supervisor is gone: the child
+stops too, so that no process of an old service works on the spool beside a new one.
 """
 
 from __future__ import annotations

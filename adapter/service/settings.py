@@ -6,6 +6,7 @@ avoided: each has a twin that names a file (`token_file`), and the text of a sec
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,10 @@ ENVIRONMENT_PREFIX = "B2M_ADAPTER_"
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+#: The file that `load_settings` is reading.
+_file: ContextVar[Path | None] = ContextVar("settings file", default=None)
 
 
 class _Section(BaseModel):
@@ -220,7 +225,7 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Strongest first: flags, environment, file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file.get())
 
 
 def load_settings(file: Path | None = None, flags: dict[str, Any] | None = None) -> ServiceSettings:
@@ -247,8 +252,8 @@ def load_settings(file: Path | None = None, flags: dict[str, Any] | None = None)
     OSError
         The file cannot be read.
     """
-
-    class _FromFile(ServiceSettings):
-        model_config = SettingsConfigDict(toml_file=file)
-
-    return _FromFile(**(flags or {}))
+    token = _file.set(file)
+    try:
+        return ServiceSettings(**(flags or {}))
+    finally:
+        _file.reset(token)
