@@ -39,8 +39,8 @@ from adapter.service.watch_files import (
 Put = Callable[[Sequence[Arrival], str], list[Placed]]
 #: Messages of one transaction, and about how many bytes; the loop stands still for it.
 _GROUP, _GROUP_BYTES = 64, 2**20
-#: Longest pause while the spool takes nothing, in seconds.
-_PAUSE = 30.0
+#: First and longest pause while the spool takes nothing, in seconds.
+_FIRST_PAUSE, _PAUSE = 1.0, 30.0
 _TEMPORARY_ENDS = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
 
 
@@ -190,7 +190,7 @@ async def _take(folder: Folder, path: Path, look: _Look, put: Put, stop: asyncio
         reading = await _read(folder, path, look, put, stop, sender_ids)
         if reading is None:
             return
-        if reading.taken and reading.refused:
+        if reading.taken and reading.refused and not reading.damaged:
             await asyncio.to_thread(_keep_refused, folder, path, sender_ids)
         folder.unmoved[path.name] = reading
     await asyncio.to_thread(_put_away, folder, path, folder.unmoved[path.name])
@@ -238,7 +238,7 @@ def _group(found: Iterator[Arrival | Refused]) -> list[Arrival | Refused]:
 
 async def _put(folder: Folder, arrivals: list[Arrival], put: Put, stop: asyncio.Event) -> bool:
     """Make messages durable, as soon as the spool takes them; False when the end came before."""
-    pause = 1.0
+    pause = _FIRST_PAUSE
     while not stop.is_set():
         try:
             placed = put(arrivals, instant())

@@ -13,8 +13,9 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Collection, Generator, Iterable
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import orjson
 
@@ -52,7 +53,7 @@ class Refused(NamedTuple):
     issue: Issue
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file without following a link or waiting for the other end of a pipe.
 
     Raises
@@ -64,7 +65,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def messages(
-    file: BinaryIO, name: str, settings: WatchSettings, sender_ids: SenderIds | None = None
+    file: BufferedReader, name: str, settings: WatchSettings, sender_ids: SenderIds | None = None
 ) -> Generator[Arrival | Refused, None, None]:
     """Read the messages of a file in order, with bounded memory.
 
@@ -89,19 +90,21 @@ def messages(
     OSError
         The file cannot be read any further.
     """
-    stream = gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file
+    # read1: of a packed file that breaks off it gives what is there before it raises
+    read = (gzip.GzipFile(fileobj=file) if name.endswith(".gz") else file).read1
     intake = Intake(limit=settings.message_size)
     place = 0
-    open_ended = damaged = False
-    while not open_ended:
+    ended = damaged = False
+    while not ended:
         try:
-            block = stream.read(_BLOCK)
+            block = read(_BLOCK)
         except _DAMAGED:
             block, damaged = b"", True
-        open_ended = not block
-        for raw in intake.finish() if open_ended else intake.feed(block):
+        ended = not block
+        for raw in intake.finish() if ended else intake.feed(block):
             place += not raw.continued
-            yield _admitted(place, raw, name, settings, sender_ids)
+            # what stands before the break may be the first half of a message
+            yield Refused(place, raw, Issue("file-damaged")) if damaged else _admitted(place, raw, name, settings, sender_ids)
     if damaged:
         yield Refused(place + 1, RawMessage("unreadable", b"", 0), Issue("file-damaged"))
 
