@@ -1,6 +1,7 @@
 """The MLLP door: what is answered to what, in which order, and what stands in the spool then."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -315,5 +316,5 @@ def test_the_same_bytes_get_the_same_answers_in_any_chunks(pieces, data):
     stream = b"".join(pieces)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
     bounds = [0, *cuts, len(stream)]
-    chunks = [stream[first:last] for first, last in zip(bounds, bounds[1:], strict=False)]
+    chunks = [stream[first:last] for first, last in pairwise(bounds)]
     assert answers_of(chunks) == answers_of([stream])

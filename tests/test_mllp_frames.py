@@ -1,5 +1,7 @@
 """MLLP frames out of a byte stream: what is a frame, what is skipped, and that chunks make no difference."""
 
+from itertools import pairwise
+
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -156,7 +158,7 @@ def test_frames_depend_on_the_bytes_and_not_on_the_chunks(parts, data):
         cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
         chunked = FrameReader(40)
         bounds = [0, *cuts, len(stream)]
-        assert [f for a, b in zip(bounds, bounds[1:], strict=False) for f in chunked.feed(stream[a:b])] == expected
+        assert [f for a, b in pairwise(bounds) for f in chunked.feed(stream[a:b])] == expected
         assert chunked.finish() == whole.finish()
 
 

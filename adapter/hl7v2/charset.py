@@ -93,8 +93,8 @@ def decode(data: bytes, charset: str = "") -> tuple[str, str, tuple[Issue, ...]]
         return _decode_wide(data, wide)
     if not data.startswith(b"MSH"):
         data = data.lstrip(_LEADING)
-    names = [charset] if charset else _declared(data)
-    codec = _choose(names)
+    names = [charset] if charset else declared_charsets(data)
+    codec = choose_codec(names)
     if data.isascii() and not (codec.startswith("iso2022") and b"\x1b" in data):
         return data.decode("ascii"), codec or "utf-8", _NO_ISSUES
     return _decode_other(data, codec, names, trusted=bool(charset))
@@ -123,7 +123,7 @@ def _decode_other(data: bytes, codec: str, names: list[str], *, trusted: bool) -
     return text, used, (Issue(slug, "MSH-18", f"read as {used}", "~".join(names)),) if slug else _NO_ISSUES
 
 
-def _declared(data: bytes) -> list[str]:
+def declared_charsets(data: bytes) -> list[str]:
     """Give the repetitions of MSH-18, read from the bytes of the first line."""
     end = data.find(b"\r")
     header = data[: end if end >= 0 else len(data)].split(b"\n", 1)[0]
@@ -135,8 +135,8 @@ def _declared(data: bytes) -> list[str]:
     return [name.decode("iso8859-1") for name in (value.split(repetition) if repetition else [value])]
 
 
-def _choose(names: list[str]) -> str:
-    """Choose the codec: the first name that is known; ISO 2022 when any repetition needs its escapes."""
+def choose_codec(names: list[str]) -> str:
+    """Choose the codec for the repetitions of MSH-18: the first that is known; ISO 2022 when any of them needs its escapes."""
     chosen = ""
     for name in names:
         codec = codec_for(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from adapter.hl7v2.charset import codec_for
+from adapter.hl7v2.charset import choose_codec, declared_charsets
 
 #: An MSH segment longer than this is read up to here.
 HEADER_LENGTH = 8192
@@ -16,6 +16,7 @@ WIDE = frozenset({"utf-16-le", "utf-16-be"})
 
 #: HL7 table 0155.
 _CONDITIONS = frozenset({"AL", "NE", "ER", "SU"})
+_WIDE_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"M\0": "utf-16-le", b"\0M": "utf-16-be"}
 _LEADING = b" \t\r\n\0\x0b\x0c\x1a\x1c\xef\xbb\xbf"
 
 
@@ -89,9 +90,11 @@ def header_of(data: bytes) -> Header:
         then Latin-1, which gives every byte back as it came.
     """
     if data[:3] != b"MSH":
+        if data[:2] in _WIDE_MARKS:
+            return _wide_header(data, _WIDE_MARKS[data[:2]])
         data = data[: HEADER_LENGTH + 64].lstrip(_LEADING)
         if data[:3] != b"MSH":
-            return _wide_header(data)
+            return _NO_HEADER
     end = data.find(b"\r", 0, HEADER_LENGTH)
     line = data[: end if end >= 0 else HEADER_LENGTH]
     if b"\n" in line:
@@ -101,10 +104,7 @@ def header_of(data: bytes) -> Header:
         name = header.fields[18]
         codec = charset_codec(name, header.encoding_characters[1:2]) if name else ""
         return header._replace(codec=codec) if codec and codec != "utf-16" else header
-    separator = line[3:4]
-    declared = line.split(separator, 18)[17:18] if separator else []
-    name = declared[0].decode("latin-1") if declared else ""
-    for codec in (charset_codec(name, "~"), "utf-8"):
+    for codec in (choose_codec(declared_charsets(line)), "utf-8"):
         if codec and codec != "utf-16":
             try:
                 return _header(line.decode(codec), codec)
@@ -113,14 +113,10 @@ def header_of(data: bytes) -> Header:
     return _header(line.decode("latin-1"), "latin-1")
 
 
-def _wide_header(data: bytes) -> Header:
+def _wide_header(data: bytes, codec: str) -> Header:
     """Read a header in UTF-16."""
-    for mark, codec in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"M\0", "utf-16-le"), (b"\0M", "utf-16-be")):
-        if data.startswith(mark):
-            text = data[: 2 * HEADER_LENGTH].decode(codec, "replace").lstrip("\ufeff\x0b\r\n\t ")
-            if text.startswith("MSH"):
-                return _header(text.replace("\n", "\r").partition("\r")[0], codec)
-    return _NO_HEADER
+    text = data[: 2 * HEADER_LENGTH].decode(codec, "replace").lstrip("\ufeff\x0b\r\n\t ")
+    return _header(text.replace("\n", "\r").partition("\r")[0], codec) if text.startswith("MSH") else _NO_HEADER
 
 
 def _header(text: str, codec: str) -> Header:
@@ -133,10 +129,9 @@ def _header(text: str, codec: str) -> Header:
 
 
 @lru_cache(256)
-def charset_codec(name: str, repetition: str) -> str:
-    """Give the codec of MSH-18, of its first repetition; empty when it is unknown."""
-    first = name.split(repetition)[0] if repetition else name
-    return codec_for(first)
+def charset_codec(names: str, repetition: str) -> str:
+    """Give the codec of MSH-18; empty when it is unknown."""
+    return choose_codec(names.split(repetition) if repetition else [names])
 
 
 def wants_of(header: Header) -> Wants:
