@@ -264,5 +264,5 @@ def _visible(text: str) -> str:
 
 
 def _end(status: int, text: str) -> NoReturn:
-    print(f"b2m-adapter: {text}", file=sys.stderr)
+    typer.echo(f"b2m-adapter: {text}", err=True)
     raise typer.Exit(status)
