@@ -36,7 +36,7 @@ def replay(
     ],
     update: Annotated[bool, typer.Option("--update", help="Show what changes, then accept it.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Order, ids, and versions count, too: byte for byte.")] = False,
-    to: Annotated[str | None, typer.Option("--to", help="As in convert. Default of this and the next four: as accepted.")] = None,
+    to: Annotated[str | None, typer.Option("--to", help="As in convert. Default of this and the next five: as accepted.")] = None,
     units: Annotated[str | None, typer.Option("--units", help="Which quantity stands in value: canonical or as-sent.")] = None,
     timezone: Annotated[str | None, typer.Option("--timezone", help="Zone of times without offset.", metavar="ZONE")] = None,
     mappings: Annotated[

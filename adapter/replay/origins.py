@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 
 from adapter.config import Settings
@@ -52,8 +52,10 @@ class Explainer:
             Gives nothing where the message is not converted.
         """
         elements: dict[str, list[Element]] = defaultdict(list)
+        reach: Counter[str] = Counter()
         for element in self._elements(raw):
             elements[element.resource].append(element)
+            reach.update(source.component.place for source in element.sources)
 
         def of(place: Place) -> tuple[Origin, ...]:
             name, path = place
@@ -64,7 +66,9 @@ class Explainer:
                 # the program of today makes no such element: what made the rest of the whole that it belonged to
                 path = path[:-1]
                 found = [element for element in near if element.path[: len(path)] == path]
-            return tuple(dict.fromkeys(origin for element in found for origin in _origins(element, self._row)))
+            origins = dict.fromkeys(origin for element in found for origin in _origins(element, self._row))
+            # what decides on little comes before what decides on much (OBX-5 before OBX-2); enrichment stands first
+            return tuple(sorted(origins, key=lambda origin: reach[origin.place]))
 
         return of
 
