@@ -8,11 +8,17 @@ synced, renamed; then the folder is synced. Several files are done at once, beca
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import cast
 
 from adapter.service.delivery.parcel import Again, Delivered, Parcel, Result
+
+# From so many files on the whole file system is synced at once.
+_MANY = 8
 
 
 class Folder:
@@ -76,8 +82,7 @@ def write_files(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
             opened.append(os.open(hidden, flags, 0o600, dir_fd=handle))
             _write(opened[-1], content)
-        for file in opened:
-            os.fsync(file)
+        _sync(handle, opened)
         for hidden, (name, _) in zip(temporary, files, strict=True):
             os.rename(hidden, name, src_dir_fd=handle, dst_dir_fd=handle)
             done += 1
@@ -88,6 +93,26 @@ def write_files(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
         for hidden in temporary[done : len(opened)]:
             os.unlink(hidden, dir_fd=handle)
         os.close(handle)
+
+
+def _sync(folder: int, files: Sequence[int]) -> None:
+    """Sync files: one by one, or with the whole file system, which costs a fifth when there are many."""
+    whole = _syncfs() if len(files) >= _MANY else None
+    if whole is None:
+        for file in files:
+            os.fsync(file)
+    elif whole(folder):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+@cache
+def _syncfs() -> Callable[[int], int] | None:
+    """syncfs(2), where the system has it (Linux): it returns when all is on the disk, or with the fault of the disk."""
+    try:
+        return cast("Callable[[int], int]", ctypes.CDLL(None, use_errno=True).syncfs)
+    except (AttributeError, OSError):
+        return None
 
 
 def _write(file: int, content: bytes) -> None:
