@@ -1,5 +1,6 @@
 """`work.db`: what became of each message, exact after a crash at any place."""
 
+import os
 import sqlite3
 
 import pytest
@@ -52,6 +53,12 @@ def test_an_output_is_kept_while_a_destination_wants_it(work):
     assert work.finished(1).output == b"line"
     work.progress(1, [Delivery("b", "delivered", 4)])
     assert work.finished(1).output is None
+
+
+def test_a_waiting_output_is_kept_small(work):
+    work.record([converted(1, Delivery("a", "waiting"), output=b'{"resourceType":"Observation"}' * 1000)])
+    assert work.rows("SELECT length(data) FROM output")[0][0] < 1000
+    assert work.waiting("a", TIME, 1)[0].output == b'{"resourceType":"Observation"}' * 1000
 
 
 def test_an_output_that_everybody_has_is_not_kept(work):
@@ -181,9 +188,9 @@ def test_a_full_disk_is_told_and_passes(work):
     pages = work._database.execute("PRAGMA page_count").fetchone()[0]
     work._database.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(SpoolFull, match="full"):
-        work.record([converted(1, Delivery("a", "waiting"), output=b"x" * 100_000)])
+        work.record([converted(1, Delivery("a", "waiting"), output=os.urandom(100_000))])
     work._database.execute("PRAGMA max_page_count = 1000000")
-    work.record([converted(1, Delivery("a", "waiting"), output=b"x" * 100_000)])
+    work.record([converted(1, Delivery("a", "waiting"), output=os.urandom(100_000))])
     assert work.cursor() == 1
 
 
@@ -209,7 +216,7 @@ def test_the_work_of_a_younger_backup_is_refused(work, tmp_path):
 
 def test_the_files_take_no_more_room_than_they_need(work):
     for number in range(1, 9):
-        work.record([converted(number, Delivery("a", "waiting"), output=b"x" * 50_000)])
+        work.record([converted(number, Delivery("a", "waiting"), output=os.urandom(50_000))])
     before = work.size()
     work.progress_all([(number, Delivery("a", "delivered")) for number in range(1, 9)])
     work.shrink(1000)

@@ -20,6 +20,8 @@ LOG_PAGES = 16_384
 #: Size of the log, in bytes, from which `checkpoint` starts it again from its beginning.
 LOG_BYTES = 8 * 2**20
 
+_RESTART_MILLISECONDS = 20
+
 _PRAGMAS = (
     "PRAGMA page_size = 4096",
     "PRAGMA auto_vacuum = INCREMENTAL",
@@ -198,7 +200,11 @@ def checkpoint(database: sqlite3.Connection, log: Path) -> None:
     try:
         database.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         if log.exists() and log.stat().st_size >= LOG_BYTES:
-            # holds the writers, but nearly everything has been copied by now
-            database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            # This one holds the writers: nearly everything has been copied by now, and it does not wait for long readers.
+            database.execute(f"PRAGMA busy_timeout = {_RESTART_MILLISECONDS}")
+            try:
+                database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            finally:
+                database.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
     except sqlite3.Error as error:
         raise SpoolFull(reason_of(error)) from error

@@ -15,7 +15,7 @@ from adapter.service.spool.intake import open_intake
 FILE = "work.db"
 VERSION = 1
 
-# message.kept: the data is still in intake.db
+# message.kept: the data is still in intake.db. output.data: zlib.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS progress (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS destination (name TEXT PRIMARY KEY, first_number INTEGER NOT NULL, seen TEXT NOT NULL) WITHOUT ROWID;
