@@ -72,6 +72,8 @@ class Door:
             routes=_routes(settings, conversions, inbox, authorization, snapshot),
             exception_handlers={Refusal: _refused, HTTPException: _not_routed, Exception: _failed},
         )
+        # an address with a slash too many is none; a redirect would repeat the Host header of the client
+        self._app.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
