@@ -14,7 +14,7 @@ from adapter.pipeline import Pipeline
 from adapter.replay.generate.faults import FaultPlan, plan_of
 from adapter.replay.generate.habits import faults
 from adapter.replay.generate.stream import generate
-from adapter.replay.generate.writing import in_stream
+from adapter.replay.generate.writing import in_batch, in_stream
 from adapter.tables.load import load_tables
 
 ALL = faults().values()
@@ -67,6 +67,17 @@ def test_a_stream_with_faults_can_be_cut_again():
     intake = Intake()
     found = intake.feed(b"".join(in_stream(messages))) + intake.finish()
     assert len(found) == len(messages)
+    assert [one.slug == "truncated" for one in found] == [message.faults == ("frame-cut",) for message in messages]
+
+
+def test_a_batch_with_messages_that_break_off_counts_right():
+    messages = list(islice(generate(7, faults=plan_of(["cut", "frame-cut", "0.3"])), 100))
+    intake = Intake()
+    found = intake.feed(b"".join(in_batch(messages))) + intake.finish()
+    assert len(found) == len(messages)
+    assert intake.issues == []
+    broken = [message.faults == ("frame-cut",) for message in messages[:-1]]
+    assert [one.slug == "truncated" for one in found[:-1]] == broken
 
 
 def test_faults_are_the_same_for_the_same_seed():

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal, localcontext
 from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapter.config import Settings
 from adapter.fhir.json import loads
@@ -76,6 +78,13 @@ def test_the_bytes_do_not_depend_on_the_process():
     assert len(digests) == 1
 
 
+def test_the_bytes_do_not_depend_on_the_decimal_context():
+    first = [one.data for one in islice(generate(7, form="mixed"), 100)]
+    with localcontext() as context:
+        context.prec, context.rounding = 3, ROUND_UP
+        assert [one.data for one in islice(generate(7, form="mixed"), 100)] == first
+
+
 def test_a_longer_stream_begins_with_the_shorter_one():
     assert [one.data for one in islice(generate(3), 20)] == [one.data for one in islice(generate(3), 60)][:20]
 
@@ -108,6 +117,15 @@ def test_values_leave_digit_by_digit(messages: list[Generated], pipeline: Pipeli
         sent = [result["value"].strip("<>") for result in message.label["results"] if result["value"]]
         sent = sent[:1] if message.report.patient.sender.message_type == "observation" else sent
         assert [str(value) for value in out] == sent
+
+
+@given(st.integers())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_seed_gives_messages_that_convert_without_error(pipeline, seed):
+    for message in islice(generate(seed, form="mixed", patients=4), 8):
+        outcome = pipeline(raw(message))
+        assert outcome.fate == "converted"
+        assert not [issue for issue in outcome.issues if issue.severity == "error"]
 
 
 def test_the_flags_that_are_sent_agree_with_the_ranges(outcomes: list[Outcome]):

@@ -30,13 +30,10 @@ def in_stream(messages: Iterable[Generated]) -> Iterator[bytes]:
     """
     broken = False
     for message in messages:
-        if message.form == "er7" and broken and not message.data.startswith(b"\x0b"):
-            yield b"\x0b" + message.data + b"\x1c\r"
-        elif broken:
-            yield b"\n" + message.data
-        else:
-            yield message.data
-        broken = not message.data.endswith((b"\r", b"\n"))
+        # a start block tells where a message begins; a line end would make the one that broke off look whole
+        framed = broken and not message.data.startswith(b"\x0b")
+        yield b"\x0b" + message.data + b"\x1c\r" if framed else message.data
+        broken = not framed and not message.data.endswith((b"\r", b"\n"))
 
 
 def in_batch(messages: Iterable[Generated]) -> Iterator[bytes]:
@@ -53,8 +50,10 @@ def in_batch(messages: Iterable[Generated]) -> Iterator[bytes]:
         Headers, messages, trailers with the count.
     """
     yield b"FHS|^~\\&|TESTLIS|TEST LABORATORY\rBHS|^~\\&|TESTLIS|TEST LABORATORY\r"
-    count = 0
+    count, data = 0, b""
     for data in in_stream(messages):
         count += 1
-        yield data if data.endswith((b"\r", b"\n")) else data + b"\r"
+        yield data
+    # a trailer begins a line, also behind a message that breaks off
+    yield b"" if not data or data.endswith((b"\r", b"\n")) else b"\r"
     yield b"BTS|%d\rFTS|1\r" % count
