@@ -101,8 +101,8 @@ class Engine:
             converters.capacity + 1
         )
         self._feeding = asyncio.Lock()
-        self._stopping = False
-        self._idle = asyncio.Event()
+        #: Set when it works.
+        self.started = asyncio.Event()
         self._tally = Tally()
         self._skipped: set[int] = set()
         self._last = 0
@@ -132,6 +132,7 @@ class Engine:
         recorder = asyncio.create_task(self.flights.run())
         lanes = [asyncio.create_task(lane.run()) for lane in self.lanes.values()]
         feed = asyncio.create_task(self._feed())
+        self.started.set()
         ended = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([gate, recorder, feed, ended, *lanes], return_when=asyncio.FIRST_COMPLETED)
@@ -142,15 +143,17 @@ class Engine:
             feed.cancel()
             await self._drain(gate, seconds)
         finally:
-            for task in (feed, gate, recorder, ended):
+            for task in (feed, gate, ended):
                 task.cancel()
-            await asyncio.gather(feed, gate, recorder, ended, return_exceptions=True)
+            await asyncio.gather(feed, gate, ended, return_exceptions=True)
             while not self._queue.empty():
                 self._queue.get_nowait()[1].cancel()
             await self._converters.stop()
             await self._end_lanes(lanes)
+            self.flights.end()
             try:
                 async with asyncio.timeout(max(seconds, 1)):
+                    await recorder
                     await self.flights.write_all()
             except TimeoutError:
                 log("not-recorded", "error", messages=len(self.flights))
@@ -173,20 +176,17 @@ class Engine:
 
     def load(self, lane: str, number: int) -> Parcel | None:
         """Read a recorded output, and hold back what has become older than what was delivered meanwhile."""
-        rows = self._work.rows(
-            "SELECT patient, (SELECT data FROM output WHERE output.number = delivery.number) FROM delivery"
-            " WHERE number = ? AND destination = ? AND state = 'waiting'",
-            (number, lane),
-        )
-        stored = self._intake.get(number)
-        if not rows or rows[0][1] is None or stored is None:
+        finished, stored = self._work.finished(number), self._intake.get(number)
+        if finished is None or finished.output is None or stored is None:
             return None
-        patient, line = rows[0]
+        if not any(one.destination == lane and one.state == "waiting" for one in finished.deliveries):
+            return None
+        line = finished.output
         contents = contents_of(line, stored.data, number)
         stale = decide(contents.versions, self._known([version.identity for version in contents.versions]))
         if stale:
             line = held_back(line, stale)
-        return Parcel(number, stored.digest, patient, line, contents.transaction, contents.shared)
+        return Parcel(number, stored.digest, stored.patient, line, contents.transaction, contents.shared)
 
     def backlog(self, lane: str, limit: int) -> list[tuple[int, str, int]]:
         """Give what waits for a destination in the spool."""

@@ -85,6 +85,7 @@ class Flights:
         self._bytes = 0
         self._wake = asyncio.Event()
         self._requests: dict[int, bool] = {}
+        self._ending = False
         self.room = asyncio.Event()
         self.room.set()
 
@@ -150,8 +151,8 @@ class Flights:
             self._wake.set()
 
     async def run(self) -> None:
-        """Record until cancelled."""
-        while True:
+        """Record until `end`."""
+        while not self._ending:
             try:
                 async with asyncio.timeout(_TICK_SECONDS):
                     await self._wake.wait()
@@ -161,6 +162,11 @@ class Flights:
                 await asyncio.sleep(GROUP_SECONDS)
             self._wake.clear()
             await self.write(self._due())
+
+    def end(self) -> None:
+        """Let `run` come to its end; then nothing is being written any longer."""
+        self._ending = True
+        self._wake.set()
 
     async def write_all(self) -> None:
         """Record everything, at the end; what is not delivered waits in the spool."""

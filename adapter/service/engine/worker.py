@@ -27,6 +27,8 @@ from adapter.service.spool.records import Version
 HEAD = struct.Struct("<Q")
 NO_CONTENTS = Contents(False, (), ())
 _NICER = 5
+#: Issues of one message that are kept; the last one says why it was rejected.
+_ISSUES = 500
 
 
 class Task(NamedTuple):
@@ -91,7 +93,8 @@ def convert_one(pipeline: Pipeline, task: Task) -> Converted:
     fate, found = outcome.fate, outcome.issues
     slugs = tuple([issue.slug for issue in found])
     told = [issue for issue in found if fate != "converted" or CATALOGUE[issue.slug].severity != "information"]
-    issues = orjson.dumps([{"slug": issue.slug, "place": issue.place, "detail": issue.detail} for issue in told])
+    kept = [{"slug": issue.slug, "place": issue.place, "detail": issue.detail} for issue in told[-_ISSUES:]]
+    issues = orjson.dumps(kept)
     slug = slugs[-1] if fate == "rejected" and slugs else ""
     line, contents = b"", NO_CONTENTS
     if fate == "converted":
