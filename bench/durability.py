@@ -79,6 +79,7 @@ class Load:
     port: int
     seed: int
     connections: int
+    pause: float
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     acknowledged: list[tuple[int, int, int]] = field(default_factory=list)
@@ -136,6 +137,7 @@ class Load:
                 connection.close()
                 return
             current = next(stream)
+            time.sleep(self.pause)
 
     def _messages(self, number: int) -> Iterator[tuple[int, int, int]]:
         """Patients of this connection in turns; the versions of an order one after the other, other orders between them."""
@@ -297,9 +299,16 @@ def judge(load: Load, server: str, *, history: bool) -> list[str]:
 
 
 def run(
-    server: str, kills: int, *, seed: int = 1, connections: int = 4, history: bool = True, say: Callable[[str], None] = print
+    server: str,
+    kills: int,
+    *,
+    seed: int = 1,
+    connections: int = 4,
+    rate: float = 15,
+    history: bool = True,
+    say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Run the whole; give what is wrong."""
+    """Run the whole, with about `rate` messages a second; give what is wrong."""
     dice = random.Random(seed)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -307,7 +316,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder), server, port)
         service.start()
-        load = Load(port, seed, connections)
+        load = Load(port, seed, connections, connections / rate)
         threads = load.run()
         killed: Counter[str] = Counter()
         began = time.monotonic()
@@ -346,9 +355,17 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--rate", type=float, default=15, help="messages a second; a server that is slower makes the end longer")
     parser.add_argument("--no-history", action="store_true", help="for servers that keep no history")
     options = parser.parse_args()
-    wrong = run(options.server, options.kills, seed=options.seed, connections=options.connections, history=not options.no_history)
+    wrong = run(
+        options.server,
+        options.kills,
+        seed=options.seed,
+        connections=options.connections,
+        rate=options.rate,
+        history=not options.no_history,
+    )
     for line in wrong[:50]:
         print(line)
     return 1 if wrong else 0
