@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mllp_bench import Memory, a_client, a_door, code_and_id, fields_of, framed, oru
 
+from adapter.service import metrics
 from adapter.service.spool.intake import IntakeStore
 
 
@@ -318,3 +319,39 @@ def test_the_same_bytes_get_the_same_answers_in_any_chunks(pieces, data):
     bounds = [0, *cuts, len(stream)]
     chunks = [stream[first:last] for first, last in pairwise(bounds)]
     assert answers_of(chunks) == answers_of([stream])
+
+
+def test_what_happens_is_counted(monkeypatch):
+    counted = {}
+
+    def count(name):
+        def counter(*labels):
+            labels, number = (labels[:-1], labels[-1]) if isinstance(labels[-1], int) else (labels, 1)
+            counted[name, *labels] = counted.get((name, *labels), 0) + number
+
+        return counter
+
+    for name in ("received", "answered", "refused", "connection"):
+        monkeypatch.setattr(metrics, name, count(name))
+
+    async def run():
+        async with a_door() as door, a_client(door) as client:
+            for message in (oru("1"), oru("1"), oru("1", patient="2"), oru("2", type="ADT^A01"), oru("3", type="ACK")):
+                await client.send(framed(message))
+            for _ in range(4):
+                await client.answer()
+            await client.send(b"noise" + framed(oru("4")))
+            await client.answer()
+
+    asyncio.run(run())
+    assert counted == {
+        ("received", "mllp", "new"): 2,
+        ("received", "mllp", "resend"): 1,
+        ("received", "mllp", "reused-id"): 1,
+        ("received", "mllp", "acknowledgement"): 1,
+        ("answered", "mllp", "AA"): 4,
+        ("answered", "mllp", "AR"): 1,
+        ("refused", "mllp", "type-unsupported"): 1,
+        ("refused", "mllp", "no-msh"): 1,
+        ("connection", "mllp"): 0,
+    }

@@ -269,3 +269,54 @@ def test_stopping_waits_for_conversions_that_are_under_way():
             await stopping
 
     asyncio.run(run())
+
+
+def test_an_answer_that_cannot_be_written_ends_its_connection_only():
+    async def run():
+        put = Memory()
+        async with a_door(put, acknowledge="converted") as door, a_client(door) as first, a_client(door) as second:
+            await first.send(framed(oru("1")))
+            await until(lambda: len(put.arrivals) == 1)
+            await second.send(framed(oru("2")))
+            await until(lambda: len(put.arrivals) == 2)
+            door.answer(1, "rejected", [Issue("no-slug-of-the-catalogue")])
+            assert await first.at_end() == b""
+            door.answer(2, "converted")
+            assert code_and_id(await second.answer()) == ("AA", "2")
+
+    asyncio.run(run())
+
+
+def test_a_resend_whose_outcome_cannot_be_read_waits_for_it():
+    async def run():
+        def outcome_of(number):
+            raise OSError
+
+        put = Memory()
+        put([oru_arrival("1")], "2026-01-01T00:00:00.000Z")
+        async with a_door(put, acknowledge="converted", outcome_of=outcome_of) as door, a_client(door) as client:
+            await client.send(framed(oru("1")))
+            await until(lambda: len(put.arrivals) == 2)
+            door.answer(1, "converted")
+            assert code_and_id(await client.answer()) == ("AA", "1")
+
+    asyncio.run(run())
+
+
+def test_a_spool_that_answers_for_too_few_messages_ends_their_connections_only():
+    async def run():
+        lost = True
+
+        def put(arrivals, moment):
+            return [] if lost else memory(arrivals, moment)
+
+        memory = Memory()
+        async with a_door(put) as door:
+            async with a_client(door) as client:
+                await client.send(framed(oru("1")))
+                assert await client.at_end() == b""
+            lost = False
+            async with a_client(door) as client:
+                assert code_and_id(await client.ask(oru("1"))) == ("AA", "1")
+
+    asyncio.run(run())

@@ -229,7 +229,12 @@ class MllpDoor:
         if group.parts:
             placed, fault = self._store(group.arrivals)
             for part in group.parts:
-                self._settle(part, placed, fault)
+                try:
+                    self._settle(part, placed, fault)
+                except Exception:
+                    # its sender sends it again and is told that it is there; the others must be answered
+                    log_fault("answer-failed", door=DOOR, peer=part.connection.peer)
+                    part.connection.transport.abort()
         for connection in touched:
             if connection.frames and not connection.queued and not connection.stopped:
                 connection.queued = True

@@ -14,6 +14,7 @@ from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.header import Header, wanted, wants_of
 from adapter.issues import Issue
 from adapter.service import metrics
+from adapter.service.logs import log_fault
 from adapter.service.mllp_connection import Connection, Slot
 from adapter.service.settings import MllpSettings
 
@@ -104,7 +105,7 @@ class Answers:
         waiter = _Waiter(connection, slot, part, admission, until)
         connection.waiting += 1
         if kind == "resend":
-            outcome = self._outcome_of(number) if self._outcome_of is not None else None
+            outcome = self._outcome(number)
             if self._outcome_of is None and number not in self._waiting:
                 outcome = ("converted", ())
             if outcome is not None:
@@ -113,6 +114,14 @@ class Answers:
                 return
         self._waiting.setdefault(number, []).append(waiter)
         self._deadlines.append((until, number))
+
+    def _outcome(self, number: int) -> tuple[str, Sequence[Issue]] | None:
+        try:
+            return self._outcome_of(number) if self._outcome_of is not None else None
+        except Exception:
+            # the engine may hold its file just now; the answer comes when the conversion is told, or late
+            log_fault("outcome-unknown", door=DOOR, number=number)
+            return None
 
     def answer(self, number: int, fate: str, issues: Sequence[Issue]) -> None:
         """Send what waits for the conversion of a message; see `MllpDoor.answer`."""
@@ -140,7 +149,12 @@ class Answers:
         good = fate != "rejected"
         text = b""
         if wanted(admission.wants.application, good=good):
-            text = self.acknowledge(admission.header, "AA" if good else "AE", () if good else issues)
+            try:
+                text = self.acknowledge(admission.header, "AA" if good else "AE", () if good else issues)
+            except Exception:
+                log_fault("answer-failed", door=DOOR, peer=connection.peer)
+                connection.transport.abort()
+                return
         if slot is not None:
             slot.fill(part, text)
         else:
