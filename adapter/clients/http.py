@@ -121,8 +121,6 @@ class HttpClient:
                 connector=aiohttp.TCPConnector(limit=self._connections, ssl=self._tls if self._tls is not None else True),
                 timeout=aiohttp.ClientTimeout(total=self._timeout_milliseconds / 1000),
                 headers={"Authorization": f"Bearer {self._token}"} if self._token else None,
-                # a v2 message may be latin-1; nothing is to be recoded or unpacked for it
-                auto_decompress=True,
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
