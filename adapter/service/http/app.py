@@ -5,7 +5,7 @@ An error never leaves as anything but an OperationOutcome, and never with more t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,7 +15,6 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
-from adapter.convert.senders import hd_names
 from adapter.fhir.json import dumps
 from adapter.service import metrics
 from adapter.service.http.authorization import Authorization
@@ -123,10 +122,6 @@ def _routes(
     """Bind an endpoint to every operation."""
     limit = settings.http.request_size
 
-    def sender_ids(application: str, facility: str) -> Collection[str]:
-        row = conversions.tables.sender(hd_names(application), hd_names(facility))
-        return row.processing_ids if row is not None else ()
-
     async def metadata(request: Request) -> Response:
         need_json_accepted(request)
         host, port = request.scope.get("server") or ("", None)
@@ -147,7 +142,7 @@ def _routes(
     endpoints: Mapping[str, Any] = {
         "convert": Convert(conversions, limit),
         "process-message": ProcessMessage(inbox, limit).answer,
-        "hl7": Hl7OverHttp(inbox, limit, settings.mllp, sender_ids).answer,
+        "hl7": Hl7OverHttp(inbox, limit, settings.mllp, conversions.processing_ids).answer,
         "translate": translate.get,
         "translate-parameters": translate.post,
         "metadata": metadata,

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from adapter.config import Settings
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Outcome, Pipeline
+from adapter.service.sender_rows import processing_ids_of
 from adapter.service.settings import ConvertSettings
 from adapter.tables.index import Tables
 from adapter.tables.layers import Fault
@@ -40,6 +41,7 @@ class Conversions:
     def __init__(self, settings: ConvertSettings) -> None:
         self._settings = settings
         self._reloader = Reloader(settings.mappings)
+        self._processing_ids = processing_ids_of(self.tables)
         self._inline: dict[Settings, Pipeline] = {}
         self._aside: dict[Settings, Pipeline] = {}
         self._thread = ThreadPoolExecutor(1, "large-messages")
@@ -48,6 +50,10 @@ class Conversions:
     def tables(self) -> Tables:
         """The tables in force."""
         return self._reloader.tables
+
+    def processing_ids(self, application: str, facility: str) -> frozenset[str]:
+        """Give the processing ids that the tables accept from a sender (MSH-3, MSH-4); empty when they do not say."""
+        return self._processing_ids(application, facility)
 
     def settings(self, **asked: str) -> Settings:
         """Make the settings of a conversion.
@@ -83,6 +89,7 @@ class Conversions:
         reload = self._reloader.reload()
         if reload.changed:
             self._inline, self._aside = {}, {}
+            self._processing_ids = processing_ids_of(self.tables)
         return reload.changed, reload.faults
 
     def close(self) -> None:

@@ -24,8 +24,8 @@ from adapter.service.http.body import Body
 from adapter.service.http.inbox import Inbox
 from adapter.service.http.outcomes import RETRY_SECONDS, Refusal
 from adapter.service.settings import MllpSettings
+from adapter.service.spool.arrivals import Arrival
 from adapter.service.spool.files import SpoolFull
-from adapter.service.spool.intake import Arrival
 
 ER7 = "x-application/hl7-v2+er7"
 ER7_TYPES = (ER7, "application/hl7-v2", "text/plain")

@@ -11,8 +11,9 @@ import os
 import time
 
 from adapter.service import metrics
+from adapter.service.spool.arrivals import Arrival, Placed
 from adapter.service.spool.files import SpoolFull, instant
-from adapter.service.spool.intake import Arrival, IntakeStore, Placed
+from adapter.service.spool.intake import IntakeStore
 
 
 class Inbox:

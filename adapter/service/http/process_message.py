@@ -23,8 +23,8 @@ from adapter.service.http.accept import accepted, media_type
 from adapter.service.http.body import Body
 from adapter.service.http.inbox import Inbox
 from adapter.service.http.outcomes import FHIR_JSON, RETRY_SECONDS, Refusal, operation_outcome
+from adapter.service.spool.arrivals import Arrival
 from adapter.service.spool.files import SpoolFull, instant
-from adapter.service.spool.intake import Arrival
 
 JSON_TYPES = ("application/fhir+json", "application/json")
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")

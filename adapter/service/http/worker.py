@@ -30,8 +30,8 @@ from adapter.service.tls import server_context
 if TYPE_CHECKING:
     from adapter.service.child import Assignment
 
-#: Requests under way at a stop have so long to be answered, in seconds.
-STOP_SECONDS = 20
+#: Requests under way at a stop have so long to be answered, in seconds: less than the supervisor waits.
+STOP_SECONDS = 12
 _HEADERS = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 
 
