@@ -22,6 +22,8 @@ def message(control_id, kind="ORU^R01", value="2.1", name="TEST^PATIENT"):
     ).encode()
 
 
+#: Of a second, in nanoseconds.
+TENTH = 10**8
 BUNDLE = b'{"resourceType": "Bundle", "type": "message", "id": "b-1", "entry": []}'
 
 
@@ -121,19 +123,19 @@ def test_a_temporary_name_is_left_alone(place, name):
 def test_a_file_that_still_grows_is_not_read(place):
     folder = Folder(place.settings.model_copy(update={"settle_seconds": 2.0}))
     place.drop("feed.hl7", message("1"))
-    assert folder.ready(0.0) == []
-    assert folder.ready(1.9) == []
+    assert folder.ready(0 * TENTH) == []
+    assert folder.ready(19 * TENTH) == []
     place.drop("feed.hl7", message("1") + message("2"))
-    assert folder.ready(2.0) == []
-    assert folder.ready(3.9) == []
-    assert [path.name for path, _ in folder.ready(4.0)] == ["feed.hl7"]
+    assert folder.ready(20 * TENTH) == []
+    assert folder.ready(39 * TENTH) == []
+    assert [path.name for path, _ in folder.ready(40 * TENTH)] == ["feed.hl7"]
 
 
 def test_a_file_is_never_taken_at_the_first_look(place):
     folder = Folder(place.settings.model_copy(update={"settle_seconds": 0.001}))
     place.drop("feed.hl7", message("1"))
-    assert folder.ready(1000.0) == []
-    assert len(folder.ready(1001.0)) == 1
+    assert folder.ready(10000 * TENTH) == []
+    assert len(folder.ready(10010 * TENTH)) == 1
 
 
 def test_a_file_that_changes_while_it_is_read_is_read_again(place):

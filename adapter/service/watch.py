@@ -20,7 +20,7 @@ from typing import NamedTuple
 from adapter.issues import CATALOGUE
 from adapter.service import metrics
 from adapter.service.logs import log
-from adapter.service.settings import WatchSettings
+from adapter.service.settings import Seconds, WatchSettings
 from adapter.service.spool.files import SpoolFull, instant
 from adapter.service.spool.intake import Arrival, Placed
 from adapter.service.watch_files import (
@@ -40,7 +40,7 @@ Put = Callable[[Sequence[Arrival], str], list[Placed]]
 #: Messages of one transaction, and about how many bytes; the loop stands still for it.
 _GROUP, _GROUP_BYTES = 64, 2**20
 #: First and longest pause while the spool takes nothing, in seconds.
-_FIRST_PAUSE, _PAUSE = 1.0, 30.0
+_FIRST_PAUSE, _PAUSE = 1, 30
 _TEMPORARY_ENDS = (".tmp", ".part", ".partial", ".filepart", ".crdownload", "~")
 
 
@@ -81,18 +81,18 @@ class Folder:
         self.path = settings.folder
         self.done = settings.done or settings.folder / "done"
         self.rejected = settings.rejected or settings.folder / "rejected"
-        self._seen: dict[str, tuple[_Look, float]] = {}
+        self._seen: dict[str, tuple[_Look, int]] = {}
         self._reported: set[tuple[str, str]] = set()
         #: Files that were read and could not be moved yet.
         self.unmoved: dict[str, Reading] = {}
 
-    def ready(self, now: float) -> list[tuple[Path, _Look]]:
+    def ready(self, now: int) -> list[tuple[Path, _Look]]:
         """Find the files that are complete, the oldest first.
 
         Parameters
         ----------
-        now : float
-            A clock that only goes forward, in seconds.
+        now : int
+            A clock that only goes forward, in nanoseconds.
         """
         try:
             entries = list(os.scandir(self.path))
@@ -100,8 +100,9 @@ class Folder:
             self.report("", "folder-unreadable", error.strerror)
             return []
         self.over("", "folder-unreadable")
-        seen: dict[str, tuple[_Look, float]] = {}
+        seen: dict[str, tuple[_Look, int]] = {}
         complete: list[tuple[Path, _Look]] = []
+        settled = int(self.settings.settle_seconds * 10**9)
         for entry in entries:
             look = self._look(entry)
             if look is None:
@@ -109,7 +110,7 @@ class Folder:
             before = self._seen.get(entry.name)
             since = before[1] if before is not None and before[0] == look else now
             seen[entry.name] = look, since
-            if now - since >= self.settings.settle_seconds and (before is not None or not self.settings.settle_seconds):
+            if now - since >= settled and (before is not None or not settled):
                 if look.size:
                     complete.append((self.path / entry.name, look))
                 else:
@@ -168,7 +169,7 @@ async def watch(settings: WatchSettings, put: Put, stop: asyncio.Event, *, sende
     """
     folder = Folder(settings)
     while not stop.is_set():
-        for path, look in await asyncio.to_thread(folder.ready, time.monotonic()):
+        for path, look in await asyncio.to_thread(folder.ready, time.monotonic_ns()):
             if stop.is_set():
                 return
             try:
@@ -238,7 +239,7 @@ def _group(found: Iterator[Arrival | Refused]) -> list[Arrival | Refused]:
 
 async def _put(folder: Folder, arrivals: list[Arrival], put: Put, stop: asyncio.Event) -> bool:
     """Make messages durable, as soon as the spool takes them; False when the end came before."""
-    pause = _FIRST_PAUSE
+    pause: Seconds = _FIRST_PAUSE
     while not stop.is_set():
         try:
             placed = put(arrivals, instant())
@@ -271,7 +272,7 @@ def _put_away(folder: Folder, path: Path, reading: Reading) -> None:
     log("file-taken", "warning" if reading.refused else "info", folder=folder.settings.name, inode=reading.look.inode, **facts)
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
+async def _pause(stop: asyncio.Event, seconds: Seconds) -> None:
     try:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 #: How long a writer waits for another one, in seconds. Longer would stop the loop of a door.
-BUSY_SECONDS = 2.0
+BUSY_SECONDS = 2
 #: Size of the log, in pages of 4 kB, at which a door copies it into the database itself.
 LOG_PAGES = 16_384
 #: Size of the log, in bytes, from which `checkpoint` starts it again from its beginning.
@@ -138,7 +138,7 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
             raise SpoolFault(f"{path}: written by a newer version of this program (schema {found}, known up to {version})")
         if found < version:
             database.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {version};\nCOMMIT;")
-        database.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+        database.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     except sqlite3.Error as error:
         database.close()
         raise SpoolFault(f"{path}: {reason_of(error)}") from error
@@ -205,6 +205,6 @@ def checkpoint(database: sqlite3.Connection, log: Path) -> None:
             try:
                 database.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
             finally:
-                database.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+                database.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     except sqlite3.Error as error:
         raise SpoolFull(reason_of(error)) from error

@@ -46,7 +46,8 @@ CREATE TABLE IF NOT EXISTS request (
 );
 """
 _COLUMNS = "number, received, format, door, peer, sender, control_id, patient, answer, digest, data"
-_SPACE_SECONDS = 1.0
+#: How long the free space of the disk is believed.
+_SPACE_NANOSECONDS = 10**9
 
 
 def open_intake(folder: Path) -> sqlite3.Connection:
@@ -79,7 +80,7 @@ class IntakeStore:
     def __init__(self, folder: Path, *, free_bytes: int = 0) -> None:
         self.folder = folder
         self._free_bytes = free_bytes
-        self._space_until = 0.0
+        self._space_until = 0
         self._lock = Lock()
         self._database: sqlite3.Connection | None = open_intake(folder)
 
@@ -247,7 +248,7 @@ class IntakeStore:
         return self._database
 
     def _writable(self) -> sqlite3.Connection:
-        now = clock.monotonic()
+        now = clock.monotonic_ns()
         if now >= self._space_until:
             try:
                 free = free_bytes(self.folder)
@@ -255,7 +256,7 @@ class IntakeStore:
                 raise SpoolFull(f"the folder of the spool cannot be read ({error.strerror})") from error
             if free < self._free_bytes:
                 raise SpoolFull(f"less than {self._free_bytes // 2**20} MB are free on the disk of the spool")
-            self._space_until = now + _SPACE_SECONDS
+            self._space_until = now + _SPACE_NANOSECONDS
         return self._readable()
 
     def _back_out(self, database: sqlite3.Connection, error: sqlite3.Error) -> None:
