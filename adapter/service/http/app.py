@@ -128,7 +128,7 @@ def _routes(
         base = f"{request.scope['scheme']}://{host}:{port}/fhir"
         return Response(dumps(capability_statement(base, token=authorization.needs_token)), media_type=FHIR_JSON)
 
-    description = dumps(openapi())
+    description = dumps(openapi(token=authorization.needs_token))
     shown = page()
 
     async def described(request: Request) -> Response:

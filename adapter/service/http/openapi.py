@@ -25,8 +25,13 @@ _STYLE = (
 )
 
 
-def openapi() -> dict[str, Any]:
+def openapi(*, token: bool = True) -> dict[str, Any]:
     """Make the OpenAPI document.
+
+    Parameters
+    ----------
+    token : bool
+        Whether requests need a bearer token.
 
     Returns
     -------
@@ -35,7 +40,7 @@ def openapi() -> dict[str, Any]:
     """
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, token=token and not operation.open)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -44,7 +49,6 @@ def openapi() -> dict[str, Any]:
             "description": "Laboratory results as HL7 v2 or FHIR to enriched FHIR R4.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"bearer": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
@@ -53,7 +57,7 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def _operation(operation: Operation) -> dict[str, Any]:
+def _operation(operation: Operation, *, token: bool) -> dict[str, Any]:
     described: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -62,18 +66,22 @@ def _operation(operation: Operation) -> dict[str, Any]:
     }
     if operation.parameters:
         described["parameters"] = [
-            {"name": name, "in": "query", "schema": {"type": "string", **({"enum": list(values)} if values else {})}}
+            {"name": name, "in": "query", "required": name == operation.required, "schema": _values(values)}
             for name, values in operation.parameters.items()
         ]
     if operation.body:
         content = {kind: {"schema": {} if "json" in kind and "nd" not in kind else {"type": "string"}} for kind in operation.body}
         described["requestBody"] = {"required": True, "content": content}
-    if operation.open:
-        described["security"] = []
-    always = {status: (text, (FHIR_JSON,)) for status, text in _ALWAYS.items() if status != 401 or not operation.open}
+    if token:
+        described["security"] = [{"bearer": []}]
+    always = {status: (text, (FHIR_JSON,)) for status, text in _ALWAYS.items() if status != 401 or token}
     for status, (text, kinds) in sorted((always | operation.answers).items()):
         described["responses"][str(status)] = _answer(status, text, kinds, operation)
     return described
+
+
+def _values(values: tuple[str, ...]) -> dict[str, Any]:
+    return {"type": "string", "enum": list(values)} if values else {"type": "string", "minLength": 1}
 
 
 def _answer(status: int, text: str, kinds: tuple[str, ...], operation: Operation) -> dict[str, Any]:

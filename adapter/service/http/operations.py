@@ -35,6 +35,8 @@ class Operation(NamedTuple):
         By status: what it means, and its media types. Errors that any operation may give are not repeated here.
     parameters : dict of str to tuple of str
         Parameters of the query and their values; no values: any text.
+    required : str
+        The parameter that must be there; empty: none.
     open : bool
         Needs no token.
     """
@@ -47,6 +49,7 @@ class Operation(NamedTuple):
     answers: dict[int, tuple[str, tuple[str, ...]]]
     body: tuple[str, ...] = ()
     parameters: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    required: str = ""
     open: bool = False
 
 
@@ -132,6 +135,7 @@ OPERATIONS = (
         _TRANSLATED,
         (),
         dict.fromkeys(QUERY, ()) | {"reverse": ("false",)},
+        "code",
     ),
     Operation(
         "POST",

@@ -55,6 +55,8 @@ class Translate:
                 raise Refusal("parameter-invalid", "it stands there twice", place=name)
             if name not in QUERY:
                 raise Refusal("parameter-invalid", f"the parameters of a GET are {', '.join(QUERY)}")
+            if not value:
+                raise Refusal("parameter-invalid", "it is empty", place=name)
             asked[name] = value
         return self._answer(asked, {})
 
