@@ -195,6 +195,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "200",
     ),
     (
+        "batch-too-large",
+        "error",
+        "One MLLP frame holds more messages than the service takes at once; none of them was taken.",
+        "Let the sender send smaller batches, or send the batch as a file or over HTTP.",
+        "207",
+    ),
+    (
         "control-id-missing",
         "error",
         "MSH-10 is empty; without it no acknowledgement can say which message it answers. The message was refused.",
@@ -308,7 +315,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "Check the connection, or send less at once.",
         "207",
     ),
-    ("not-authorized", "error", "The request carries no valid token.", "Send `Authorization: Bearer` and the token of the door.", "207"),
+    (
+        "not-authorized",
+        "error",
+        "The request carries no valid token.",
+        "Send `Authorization: Bearer` and the token of the door.",
+        "207",
+    ),
     ("not-found", "error", "There is nothing at this address.", "Look at /openapi.json for what there is.", "207"),
     ("method-not-allowed", "error", "The address does not know this method.", "The Allow header names the right ones.", "207"),
     (
@@ -339,7 +352,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "Look at /openapi.json for the parameters.",
         "207",
     ),
-    ("too-busy", "error", "As many requests as allowed are under way.", "Repeat the request a little later (Retry-After).", "207"),
+    (
+        "too-busy",
+        "error",
+        "As many requests as allowed are under way.",
+        "Repeat the request a little later (Retry-After).",
+        "207",
+    ),
     ("not-ready", "error", "The service cannot take messages now.", "Look at the reason; nothing has to be sent again.", "207"),
     # -- structure -----------------------------------------------------------------------------------------------------
     (

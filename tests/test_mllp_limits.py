@@ -182,3 +182,31 @@ def test_noise_of_any_kind_leaves_the_door_alive():
                 assert code_and_id(await client.ask(oru("1"))) == ("AA", "1")
 
     asyncio.run(run())
+
+
+def test_a_batch_of_too_many_messages_is_refused_whole():
+    async def run():
+        put = Memory()
+        async with a_door(put) as door, a_client(door) as client:
+            begin = time.process_time()
+            batch = b"BHS|^~\\&\r" + b"MSH|^~\\&|\r" * 1_000_000
+            answer = await client.ask(batch)
+            assert time.process_time() - begin < 2
+            assert fields_of(answer, "MSA")[1] == "AR"
+            assert code_and_id(await client.ask(oru("2"))) == ("AA", "2")
+        assert len(put.arrivals) == 1
+
+    asyncio.run(run())
+
+
+def test_blocks_in_text_are_no_work():
+    """Each of them might begin or end a frame."""
+
+    async def run():
+        async with a_door() as door, a_client(door) as client:
+            begin = time.process_time()
+            await client.send(b"\x0b" + oru("1") + b"NTE|" + b"\x0b" * 2_000_000 + b"\x1c." * 1_000_000 + b"\r\x1c\r")
+            assert code_and_id(await client.answer())[1] == "1"
+            assert time.process_time() - begin < 1
+
+    asyncio.run(run())

@@ -15,9 +15,10 @@ START = b"\x0b"
 END = b"\x1c\r"
 _END_BLOCK = 0x1C
 _CR = 0x0D
-_AFTER_END = frozenset(b"\r\n\x0b\x1c")
-#: What may begin a frame whose forerunner was not ended.
-_BEGINNINGS = frozenset({b"MSH", b"FHS", b"BHS"})
+_FRAME_END = re.compile(rb"\x1c(?=[\r\n\x0b\x1c])")
+#: What begins a frame although the one before it was not ended.
+_NEXT_FRAME = re.compile(rb"\x0b(?=MSH|FHS|BHS)")
+_UNDECIDED = re.compile(rb"\x1c\Z|\x0b")
 _BLANK = b"\r\n\x1c\0 \t"
 _EMPTY_FRAMES = re.compile(rb"(?:\x0b\x1c[\r\n]+)+")
 #: Of a frame beyond the limit only so much is kept: enough for the MSH segment.
@@ -173,21 +174,14 @@ class FrameReader:
         """Give where the frame ends: at its end block, or at the start block of the next frame; -1 when it is still open."""
         buffer = self._buffer
         size = len(buffer)
-        end = buffer.find(_END_BLOCK, self._scanned)
-        while 0 <= end < size - 1 and buffer[end + 1] not in _AFTER_END:
-            end = buffer.find(_END_BLOCK, end + 1)
-        closed = 0 <= end < size - 1
-        last = end if end >= 0 else size
-        begin = buffer.find(START, self._scanned, last)
-        while begin >= 0:
-            if bytes(buffer[begin + 1 : begin + 4]) in _BEGINNINGS and (begin > start or self._oversize):
-                return begin
-            if begin + 4 > size and not closed:
-                # too little to tell
-                last = begin
-                break
-            begin = buffer.find(START, begin + 1, last)
-        if closed:
+        closing = _FRAME_END.search(buffer, self._scanned)
+        end = closing.start() if closing is not None else size
+        begin = _NEXT_FRAME.search(buffer, max(self._scanned, start if self._oversize else start + 1), end)
+        if begin is not None:
+            return begin.start()
+        if closing is not None:
             return end
-        self._scanned = last
+        # the last bytes may be the beginning of what the next ones complete
+        pending = _UNDECIDED.search(buffer, max(self._scanned, size - 3))
+        self._scanned = pending.start() if pending is not None else size
         return -1

@@ -16,6 +16,8 @@ from adapter.service.mllp_connection import Connection, Slot
 from adapter.service.spool.arrivals import Arrival
 
 _SECOND_MESSAGE = (b"\rMSH", b"\nMSH")
+#: Messages in one frame: a turn must not last long.
+BATCH_LIMIT = 1000
 _BATCH = (b"FHS", b"BHS")
 
 
@@ -61,6 +63,9 @@ class Group:
             return 1
         if data[:3] not in _BATCH and _SECOND_MESSAGE[0] not in data and _SECOND_MESSAGE[1] not in data:
             self._add(connection, None, 0, data)
+            return 1
+        if data.count(_SECOND_MESSAGE[0]) + data.count(_SECOND_MESSAGE[1]) > BATCH_LIMIT:
+            self._refuse(connection, data, Issue("batch-too-large", "", f"more than {BATCH_LIMIT} messages in one frame"))
             return 1
         framer = Framer(self._limit)
         messages = [*framer.feed(data), *framer.finish()]
