@@ -148,6 +148,6 @@ def test_engine_names_no_analyte():
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value not in docstrings:
-                text = node.value.lower().replace("b2m-adapter", "").replace("b2m-fhir-adapter", "")
+                text = node.value.lower().replace("_", "-").replace("b2m-adapter", "").replace("b2m-fhir-adapter", "")
                 assert "microglobulin" not in text or room_of(path) == "cli", f"{name_of(path)}:{node.lineno}"
                 assert "b2m" not in text or room_of(path) == "cli", f"{name_of(path)}:{node.lineno}"

@@ -24,7 +24,9 @@ from adapter.service.http.inbox import Inbox
 from adapter.service.http.protocol import limited
 from adapter.service.logs import log
 from adapter.service.settings import ServiceSettings
+from adapter.service.spool.gauges import SpoolGauges
 from adapter.service.spool.intake import IntakeStore
+from adapter.service.spool.work import WorkStore
 from adapter.service.tls import server_context
 
 if TYPE_CHECKING:
@@ -115,12 +117,15 @@ async def http_process(assignment: Assignment) -> None:
     """Run the door in a process that the supervisor started; see `adapter.service.child`."""
     from adapter.service.child import commands
 
-    worker = Worker(assignment.settings, assignment.wake)
-    following = asyncio.ensure_future(commands(worker.reload, worker.stop))
-    try:
-        await worker.serve(socket.socket(fileno=assignment.listener))
-    finally:
-        following.cancel()
+    folder = assignment.settings.spool.folder
+    # of their own, so that a scrape and a commit never wait for each other
+    with contextlib.closing(IntakeStore(folder)) as intake, contextlib.closing(WorkStore(folder)) as work:
+        worker = Worker(assignment.settings, assignment.wake, SpoolGauges(intake, work))
+        following = asyncio.ensure_future(commands(worker.reload, worker.stop))
+        try:
+            await worker.serve(socket.socket(fileno=assignment.listener))
+        finally:
+            following.cancel()
 
 
 def _config(settings: ServiceSettings, door: Door) -> uvicorn.Config:
