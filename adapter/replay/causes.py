@@ -1,9 +1,9 @@
 """Why outputs changed, found by trying: what was changed is put back, one thing at a time, and the messages run again.
 
-The old tables are made again from the manifest. What differs under the old tables and the old settings is the program's doing;
-the parts of it that changed and ran are named. A table row or a setting is a cause of an element when the element becomes another
-one with this change alone put into the old tables, or with this change alone taken out of the new ones. Changes are tried in
-halves, so that a hundred rows without effect cost one run and not a hundred.
+The old tables are made again from the manifest. What differs under the old tables and the old settings is the program's doing
+(`program_causes.py`). A table row or a setting is a cause of an element when the element becomes another one with this change
+alone put into the old tables, or with this change alone taken out of the new ones. Changes are tried in halves, so that a hundred
+rows without effect cost one run and not a hundred.
 
 An element that no single change explains was made by several that act only together.
 """
@@ -11,127 +11,25 @@ An element that no single change explains was made by several that act only toge
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
-from functools import partial
+from dataclasses import fields, replace
 from typing import Any
 
-from adapter import __version__
 from adapter.config import Settings
-from adapter.fhir.json import dumps, loads
-from adapter.hl7v2.framing import RawMessage
-from adapter.pipeline import Pipeline
-from adapter.replay.accepted import AcceptedForm, Record
-from adapter.replay.comparison import Difference as ElementDifference
-from adapter.replay.comparison import compare
+from adapter.replay.accepted import Record
 from adapter.replay.manifest import Manifest, shown_file, stable_file
-from adapter.replay.program import Part, changed_ground, changed_parts, parts_that_ran
+from adapter.replay.program_causes import try_program
 from adapter.replay.report import Cause
+from adapter.replay.trial import Changed, Trial, causes_of
+from adapter.replay.variant import Variant
 from adapter.tables.difference import Difference, applied
 from adapter.tables.index import Tables
 from adapter.tables.layers import Origin
 
-#: Stands for the version of all tables that are tried, so that outputs differ in what the rows say only.
-_VERSION = "0" * 64
 #: Settings that change no output: tables are compared row by row, and what is too large is so for all.
 _WITHOUT_EFFECT = frozenset({"mappings", "limit"})
 _NAMED_TOGETHER = 5
 #: A row, whatever it says: its file and its key.
 _Key = tuple[str, tuple[str, ...]]
-
-
-@dataclass(slots=True)
-class Changed:
-    """A message whose meaning changed.
-
-    Parameters
-    ----------
-    raw : RawMessage
-        The message.
-    old, new : Record
-        Accepted output and present one.
-    differences : list of Difference
-        What differs between them.
-    causes : list of list of Cause
-        Of each difference; filled by `find_causes`.
-    """
-
-    raw: RawMessage
-    old: Record
-    new: Record
-    differences: list[ElementDifference]
-    causes: list[list[Cause]] = field(default_factory=list)
-
-
-def record_differences(old: Record, new: Record, *, strict: bool = False) -> list[ElementDifference]:
-    """Compare what became of a message: its fate, its output, its issues.
-
-    Parameters
-    ----------
-    old, new : Record
-        Accepted and present output.
-    strict : bool
-        Whether order, ids and volatile elements count.
-
-    Returns
-    -------
-    list of Difference
-        Empty when both mean the same.
-    """
-    found = [] if old.fate == new.fate else [ElementDifference("fate", old.fate, new.fate)]
-    if old.lines != new.lines:
-        found += compare(_trees(old.lines), _trees(new.lines), strict=strict)
-    gone, come = list(old.issues), []
-    for issue in new.issues:
-        if issue in gone:
-            gone.remove(issue)
-        else:
-            come.append(issue)
-    found += [ElementDifference(f"issue {issue}", "reported", None) for issue in gone]
-    return found + [ElementDifference(f"issue {issue}", None, "reported") for issue in come]
-
-
-def _trees(lines: Sequence[bytes]) -> Any:
-    trees = [loads(line) for line in lines]
-    return trees[0] if len(trees) == 1 else trees
-
-
-class Variant:
-    """The way through with tables and settings that are tried.
-
-    Parameters
-    ----------
-    tables : Tables
-        The tables.
-    settings : Settings
-        The settings.
-    """
-
-    def __init__(self, tables: Tables, settings: Settings) -> None:
-        self.tables = replace(tables, version=_VERSION)
-        self.settings = settings
-        self._pipeline = Pipeline(self.tables, settings)
-        self._form = AcceptedForm(_VERSION, __version__)
-
-    def run(self, message: Changed) -> Record:
-        """Give what the message becomes."""
-        return self._form.record(self._pipeline(message.raw))
-
-
-@dataclass(slots=True)
-class _Trial:
-    """What is known while changes are tried: the messages, and for each the elements that a change was seen to touch."""
-
-    messages: list[Changed]
-    touched: list[dict[str, list[Cause]]]
-
-    def note(self, number: int, reference: Record, other: Record, cause: Cause) -> None:
-        message = self.messages[number]
-        before, after = _values(message.old, reference), _values(message.old, other)
-        for path in before.keys() | after.keys():
-            if before.get(path) != after.get(path):
-                causes = self.touched[number].setdefault(path, [])
-                if cause not in causes:
-                    causes.append(cause)
 
 
 def find_causes(
@@ -174,11 +72,11 @@ def find_causes(
         for message in same:
             message.causes = [[cause] for _ in message.differences]
         return
-    trial = _Trial(same, [{} for _ in same])
+    trial = Trial(same)
     base = Variant(old, manifest.settings)
-    before = [base.run(message) for message in same]
+    before = [base.run(message.raw) for message in same]
     now = [message.new for message in same]
-    _try_program(trial, base, before, changed_parts(manifest.program), changed_ground(manifest.program))
+    try_program(trial, base, before, manifest)
     named = {name: Cause("setting", f"setting {name}", f"{one} -> {other}") for name, one, other in changed_settings}
     _try_settings(trial, old, manifest.settings, settings, before, named)
     _try_settings(trial, tables, settings, manifest.settings, now, named)
@@ -189,7 +87,7 @@ def find_causes(
     _try_rows(trial, back, every, now, causes, lambda some: _variant(applied(tables, old, some), settings))
     rest = _together([*causes.values(), *named.values()])
     for message, touched in zip(same, trial.touched, strict=True):
-        message.causes = [_causes_of(one.path, touched) or [rest] for one in message.differences]
+        message.causes = [causes_of(one.path, touched) or [rest] for one in message.differences]
 
 
 def _together(causes: Sequence[Cause]) -> Cause:
@@ -221,58 +119,19 @@ def _places(tables: Tables, sheets: set[str]) -> dict[_Key, Origin]:
     }
 
 
-def _causes_of(path: str, touched: dict[str, list[Cause]]) -> list[Cause]:
-    """Causes of an element: what touched it, something in it, or the whole that it is part of."""
-    found: dict[Cause, None] = {}
-    for other, causes in touched.items():
-        if other == path or _within(path, other) or _within(other, path):
-            found |= dict.fromkeys(causes)
-    return list(found)
-
-
-def _within(path: str, whole: str) -> bool:
-    return path.startswith((whole + ".", whole + "["))
-
-
-def _values(accepted: Record, record: Record) -> dict[str, tuple[bytes, bytes]]:
-    """Give what differs from the accepted output, by path; paths are then the same whatever is tried."""
-    return {one.path: (dumps(one.old), dumps(one.new)) for one in record_differences(accepted, record)}
-
-
 def _variant(tables: Tables | None, settings: Settings) -> Variant | None:
     return None if tables is None else Variant(tables, settings)
 
 
-def _try_program(trial: _Trial, base: Variant, before: Sequence[Record], parts: Sequence[Part], ground: Sequence[str]) -> None:
-    """Name the parts of the program behind what differs under the old tables and settings."""
-    for number, (message, record) in enumerate(zip(trial.messages, before, strict=True)):
-        if record != message.old and record_differences(message.old, record):
-            # a pipeline of its own: one that remembers would not run what it remembers
-            ran = parts_that_ran(partial(_run_anew, base, message)) if parts else set()
-            guilty = [part for part in parts if (part.file, part.name) in ran]
-            trial.note(number, message.old, record, _program_cause(guilty, ground))
-
-
-def _run_anew(base: Variant, message: Changed) -> None:
-    Variant(base.tables, base.settings).run(message)
-
-
-def _program_cause(parts: Sequence[Part], ground: Sequence[str]) -> Cause:
-    if not parts:
-        return Cause("program", "what the program runs on", ", ".join(ground) or "no part of the program that ran has changed")
-    names = [f"{part.file} line {part.line} ({part.name})" if part.line else f"{part.file} ({part.name}, gone)" for part in parts]
-    return Cause("program", " or ".join(names), "changed" if len(names) == 1 else "changed; each of them ran")
-
-
 def _try_settings(
-    trial: _Trial, tables: Tables, mine: Settings, other: Settings, reference: Sequence[Record], causes: dict[str, Cause]
+    trial: Trial, tables: Tables, mine: Settings, other: Settings, reference: Sequence[Record], causes: dict[str, Cause]
 ) -> None:
     for name, cause in causes.items():
         variant = Variant(tables, replace(mine, **{name: getattr(other, name)}))
         for number, message in enumerate(trial.messages):
-            record = variant.run(message)
+            record = variant.run(message.raw)
             if record != reference[number]:
-                trial.note(number, reference[number], record, cause)
+                trial.note(number, trial.paths(number, reference[number], record), [cause])
 
 
 def setting_differences(old: Settings, new: Settings) -> list[tuple[str, str, str]]:
@@ -290,7 +149,7 @@ def _setting_text(value: Any) -> str:
 
 
 def _try_rows(
-    trial: _Trial,
+    trial: Trial,
     rows: Sequence[Difference],
     messages: Iterable[int],
     reference: Sequence[Record],
@@ -303,12 +162,12 @@ def _try_rows(
     messages = list(messages)
     variant = make(rows)
     if variant is not None:
-        records = [(number, variant.run(trial.messages[number])) for number in messages]
+        records = [(number, variant.run(trial.messages[number].raw)) for number in messages]
         records = [(number, record) for number, record in records if record != reference[number]]
         if len(rows) == 1:
             cause = causes[rows[0].sheet, rows[0].key]
             for number, record in records:
-                trial.note(number, reference[number], record, cause)
+                trial.note(number, trial.paths(number, reference[number], record), [cause])
         messages = [number for number, _ in records]
     if len(rows) > 1 and messages:
         half = len(rows) // 2

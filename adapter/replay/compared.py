@@ -18,7 +18,7 @@ from adapter.fhir.json import dumps
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Outcome
 from adapter.replay.accepted import Accepted, AcceptedForm, Record, accept, issue_texts, read_accepted, together
-from adapter.replay.causes import Changed, find_causes, record_differences, setting_differences
+from adapter.replay.causes import find_causes, setting_differences
 from adapter.replay.comparison import Difference
 from adapter.replay.courses import Courses
 from adapter.replay.manifest import FILE, Manifest, old_tables
@@ -26,6 +26,7 @@ from adapter.replay.origins import Explainer
 from adapter.replay.program import changed_parts
 from adapter.replay.report import Cause, ElementChange, MessageResult, Report, Versions
 from adapter.replay.sources import messages_in
+from adapter.replay.trial import Changed, record_differences
 from adapter.tables.difference import differences
 from adapter.tables.index import Tables
 

@@ -1,6 +1,6 @@
 """The manifest: what the accepted outputs of a folder were made with.
 
-`replay.manifest.json.gz` holds the settings, the version of the program with a fingerprint of each of its parts, and the tables
+`replay.manifest.json.gz` holds the settings, the program with fingerprint and source of each of its parts, and the tables
 in force, row by row, with the place of each row. From it the old tables can be made again, so that the cause of a changed output
 can be found by trying. It belongs to all messages below its folder that have no nearer one.
 
@@ -65,7 +65,7 @@ class Manifest:
     sheets : dict of str to StoredSheet
         The tables in force.
     program : Program
-        Fingerprint of each part of the program, and what it ran on.
+        Fingerprint and source of each part of the program, and what it ran on.
     """
 
     folder: Path
@@ -125,7 +125,7 @@ def manifest_bytes(manifest: Manifest) -> bytes:
         "version": manifest.version,
         "settings": settings,
         "tables": {"version": manifest.tables_version, "files": files, "sheets": sheets},
-        "program": {"parts": manifest.program.parts, "runs_on": manifest.program.runs_on},
+        "program": asdict(manifest.program),
     }
     text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return gzip.compress(text.encode(), mtime=0)
@@ -153,11 +153,13 @@ def read_manifest(file: Path) -> Manifest:
             )
             for name, sheet in data["tables"]["sheets"].items()
         }
-        program = Program(data["program"]["parts"], data["program"]["runs_on"])
+        program = Program(**data["program"])
         settings = _settings(data["settings"], folder)
         return Manifest(folder, data["version"], settings, data["tables"]["version"], sheets, program)
     except (KeyError, TypeError, IndexError, EOFError, OSError, UnicodeDecodeError, json.JSONDecodeError) as failure:
-        raise ValueError(f"{file} is no manifest of accepted outputs: {failure}") from failure
+        raise ValueError(
+            f"{file} is no manifest of accepted outputs: {failure}; remove it and accept the outputs anew"
+        ) from failure
 
 
 def _settings(stored: dict[str, Any], folder: Path) -> Settings:

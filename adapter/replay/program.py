@@ -28,6 +28,7 @@ _RUNS_ON = ("orjson", "jsonschema-rs", "tzdata")
 #: Rooms above the pipeline, which no output passes; and the version, which is masked in accepted outputs.
 _WITHOUT_EFFECT = frozenset({"cli", "service", "replay", "clients", "explain", "__init__.py"})
 _MODULE = "(module)"
+IMPORTS = "(imports)"
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
@@ -39,11 +40,14 @@ class Program:
     ----------
     parts : dict of str to (dict of str to str)
         Fingerprints by file and name.
+    texts : dict of str to (dict of str to str)
+        Source of functions, constants and imports of a file, without comments and docstrings, so that each can be put back.
     runs_on : dict of str to str
         Versions of Python and of packages.
     """
 
     parts: dict[str, dict[str, str]]
+    texts: dict[str, dict[str, str]]
     runs_on: dict[str, str]
 
 
@@ -56,11 +60,14 @@ class Part(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Module:
+class Module:
     """What is known of a file: its parts with fingerprint and line, what they name, and what the file imports from where."""
 
     parts: dict[str, str] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    #: source of what can be put back, and where it stands: indices of the first line and of the one behind the last
+    texts: dict[str, str] = field(default_factory=dict)
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)
     #: names that a part uses when the file is imported; of functions nothing
     names: dict[str, set[str]] = field(default_factory=dict)
     functions: set[str] = field(default_factory=set)
@@ -76,7 +83,9 @@ def program_of() -> Program:
             runs_on[name] = version(name)
         except PackageNotFoundError:
             continue
-    return Program({file: module.parts for file, module in _modules().items()}, runs_on)
+    modules = modules_of_program()
+    texts = {file: module.texts for file, module in modules.items()}
+    return Program({file: module.parts for file, module in modules.items()}, texts, runs_on)
 
 
 def changed_parts(old: Program) -> list[Part]:
@@ -92,10 +101,10 @@ def changed_parts(old: Program) -> list[Part]:
     list of Part
         By file and name.
     """
-    modules = _modules()
+    modules = modules_of_program()
     found = []
     for file in sorted(old.parts.keys() | modules.keys()):
-        now = modules.get(file, _Module())
+        now = modules.get(file, Module())
         then = old.parts.get(file, {})
         changed = [name for name in sorted(then.keys() | now.parts.keys()) if then.get(name) != now.parts.get(name)]
         found += [Part(file, name, now.lines.get(name, 0)) for name in changed]
@@ -155,7 +164,7 @@ def parts_that_ran(action: Callable[[], object]) -> set[tuple[str, str]]:
 
 def _used(file: str, names: set[str], known: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Find the constants and classes behind names, and those behind these."""
-    modules = _modules()
+    modules = modules_of_program()
     found: set[tuple[str, str]] = set()
     waiting = [(file, names)]
     while waiting:
@@ -169,7 +178,7 @@ def _used(file: str, names: set[str], known: set[tuple[str, str]]) -> set[tuple[
 
 def _meant(file: str, names: set[str]) -> Iterator[tuple[str, str]]:
     """Give the parts that names mean in a file. A function that is named there has not run for that."""
-    modules = _modules()
+    modules = modules_of_program()
     module = modules.get(file)
     if module is None:
         return
@@ -197,16 +206,17 @@ def _memories() -> Iterator[Any]:
 
 
 @cache
-def _modules() -> dict[str, _Module]:
+def modules_of_program() -> dict[str, Module]:
+    """Read the files of the program that outputs pass through, by their path from the top."""
     files = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).parts[0] not in _WITHOUT_EFFECT)
     return {path.relative_to(PACKAGE.parent).as_posix(): _module(path) for path in files}
 
 
-def _module(path: Path) -> _Module:
+def _module(path: Path) -> Module:
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     lines = _bare_lines(source, tree)
-    module = _Module()
+    module = Module()
     rest: list[str] = []
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -222,6 +232,8 @@ def _module(path: Path) -> _Module:
     if any(rest):
         module.parts[_MODULE] = _digest(" ".join(rest))
         module.lines[_MODULE] = 1
+    imports = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    module.texts[IMPORTS] = "\n".join(ast.unparse(node) for node in imports if getattr(node, "module", "") != "__future__")
     for one in ast.walk(tree):
         if isinstance(one, ast.ImportFrom) and one.module and one.module.startswith("adapter"):
             for alias in one.names:
@@ -238,8 +250,13 @@ def _file_of(module: str, name: str) -> tuple[str, str]:
     return (PACKAGE.parent / Path(*module.split(".")) / "__init__.py").relative_to(PACKAGE.parent).as_posix(), name
 
 
-def _note(module: _Module, name: str, node: ast.stmt, lines: list[str]) -> None:
+def _note(module: Module, name: str, node: ast.stmt, lines: list[str]) -> None:
     text = _text(node, lines)
+    if name in module.parts:
+        # said in several statements: none of them can be put back alone
+        module.texts.pop(name, None)
+    else:
+        _note_text(module, name, node, lines)
     module.parts[name] = _digest(module.parts.get(name, "") + text)
     module.lines.setdefault(name, node.lineno)
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -253,18 +270,27 @@ def _note(module: _Module, name: str, node: ast.stmt, lines: list[str]) -> None:
                 used.add(f"{one.func.id}()")
 
 
-def _note_class(module: _Module, node: ast.ClassDef, lines: list[str]) -> None:
+def _note_class(module: Module, node: ast.ClassDef, lines: list[str]) -> None:
     bare = list(lines)
     for one in node.body:
         if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef)):
             name = f"{node.name}.{one.name}"
-            # getter and setter share a name
+            if name not in module.parts:
+                _note_text(module, name, one, lines)
+            else:
+                # getter and setter share a name
+                module.texts.pop(name, None)
             module.parts[name] = _digest(module.parts.get(name, "") + _text(one, lines))
             module.lines.setdefault(name, one.lineno)
             module.functions.add(name)
             bare[_start(one) : one.end_lineno] = [""] * ((one.end_lineno or 0) - _start(one))
     module.parts[node.name] = _digest(_text(node, bare))
     module.lines[node.name] = node.lineno
+
+
+def _note_text(module: Module, name: str, node: ast.stmt, lines: list[str]) -> None:
+    module.spans[name] = (_start(node), node.end_lineno or node.lineno)
+    module.texts[name] = "\n".join(lines[_start(node) : node.end_lineno])
 
 
 def _targets(node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> list[str]:

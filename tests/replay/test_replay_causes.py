@@ -113,6 +113,21 @@ def test_a_constant_is_a_cause(checkout: Checkout):
     assert title == f"adapter/convert/header.py line {line_of(CONSTANT[0], CONSTANT[1])} (_ASSEMBLER)"
 
 
+def test_of_several_parts_that_ran_each_is_the_cause_of_its_own_elements(checkout: Checkout):
+    checkout.change(*CONSTANT)
+    checkout.change(*CODE)
+    assert {title.rpartition("(")[2] for title in checkout.causes()} == {"_ASSEMBLER)", "_two_bounds)"}
+    report = json.loads((checkout.folder / "report.json").read_text())
+    found = {
+        (change["path"].partition(".")[0], report["causes"][cause]["title"].rpartition("(")[2])
+        for message in report["messages"]
+        for change in message["changes"]
+        for cause in change["causes"]
+        if change["path"].startswith(("Provenance.", "Observation[1952-1]."))
+    }
+    assert found == {("Provenance", "_ASSEMBLER)"), ("Observation[1952-1]", "_two_bounds)")}
+
+
 def test_a_comment_is_no_change(checkout: Checkout):
     checkout.change(CODE[0], CODE[1], CODE[1] + "  # as sent")
     assert checkout.replay().returncode == 0
