@@ -239,6 +239,15 @@ def test_the_half_message_where_a_packed_file_breaks_off_is_never_taken(place):
     assert place.taken == [(1, "1")]
 
 
+def test_a_batch_that_says_it_has_more_messages_is_told(place, monkeypatch):
+    reports = []
+    monkeypatch.setattr(watch_module, "log", lambda event, *_, **facts: reports.append(event))
+    place.drop("batch.hl7", b"FHS|^~\\&\rBHS|^~\\&\r" + message("1") + b"BTS|2\rFTS|1\r")
+    place.run()
+    assert place.taken == [(1, "1")]
+    assert reports == ["batch-count", "file-taken"]
+
+
 def test_only_the_owner_can_read_what_is_put_away(place):
     place.drop("feed.hl7", message("1") + message(""))
     place.run()

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from adapter.issues import CATALOGUE
+from adapter.issues import CATALOGUE, Issue
 from adapter.service import metrics
 from adapter.service.logs import log
 from adapter.service.settings import Seconds, WatchSettings
@@ -25,6 +25,7 @@ from adapter.service.spool.files import SpoolFull, instant
 from adapter.service.spool.intake import Arrival, Placed
 from adapter.service.watch_files import (
     MANY,
+    Found,
     Refused,
     SenderIds,
     keep_refused,
@@ -220,18 +221,22 @@ async def _read(
                     metrics.refused("watch", message.issue.slug)
                     if len(first) < MANY or message.issue.slug == "file-damaged":
                         first.append(message._replace(raw=message.raw._replace(data=b"")))
+                elif isinstance(message, Issue):
+                    metrics.issue(message.slug, message.severity)
+                    log(message.slug, "warning", folder=folder.settings.name, inode=look.inode, detail=message.detail)
         if not folder.unchanged(look, file.fileno()):
             return None
     return Reading(look, taken, refused, first)
 
 
-def _group(found: Iterator[Arrival | Refused]) -> list[Arrival | Refused]:
+def _group(found: Iterator[Found]) -> list[Found]:
     """Read the messages of one transaction; none at the end of the file."""
-    group: list[Arrival | Refused] = []
+    group: list[Found] = []
     size = 0
     for message in islice(found, _GROUP):
         group.append(message)
-        size += len(message.data if isinstance(message, Arrival) else message.raw.data)
+        if not isinstance(message, Issue):
+            size += len(message.data if isinstance(message, Arrival) else message.raw.data)
         if size >= _GROUP_BYTES:
             break
     return group

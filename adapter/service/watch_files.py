@@ -53,6 +53,10 @@ class Refused(NamedTuple):
     issue: Issue
 
 
+#: What is found in a file.
+Found = Arrival | Refused | Issue
+
+
 def open_regular(path: Path) -> BufferedReader:
     """Open a file without following a link or waiting for the other end of a pipe.
 
@@ -66,7 +70,7 @@ def open_regular(path: Path) -> BufferedReader:
 
 def messages(
     file: BufferedReader, name: str, settings: WatchSettings, sender_ids: SenderIds | None = None
-) -> Generator[Arrival | Refused, None, None]:
+) -> Generator[Found, None, None]:
     """Read the messages of a file in order, with bounded memory.
 
     Parameters
@@ -82,8 +86,9 @@ def messages(
 
     Yields
     ------
-    Arrival or Refused
-        What is taken and what is not. Of a packed file that is damaged the last one is `Refused` (`file-damaged`).
+    Arrival, Refused or Issue
+        What is taken, what is not, and what is wrong with a batch. Of a packed file that is damaged the last one is `Refused`
+        (`file-damaged`).
 
     Raises
     ------
@@ -105,6 +110,7 @@ def messages(
             place += not raw.continued
             # what stands before the break may be the first half of a message
             yield Refused(place, raw, Issue("file-damaged")) if damaged else _admitted(place, raw, name, settings, sender_ids)
+    yield from intake.issues
     if damaged:
         yield Refused(place + 1, RawMessage("unreadable", b"", 0), Issue("file-damaged"))
 
@@ -126,12 +132,12 @@ def _admitted(place: int, raw: RawMessage, name: str, settings: WatchSettings, s
     return Arrival(raw.data, form, settings.name, name, sender, control_id, patient)
 
 
-def keep_refused(found: Iterable[Arrival | Refused], name: str, folder: Path) -> None:
+def keep_refused(found: Iterable[Found], name: str, folder: Path) -> None:
     """Write refused messages as files of their own, as they came, the reason beside each.
 
     Parameters
     ----------
-    found : iterable of Arrival or Refused
+    found : iterable of Arrival, Refused or Issue
         The messages of a file.
     name : str
         Name of the file.
@@ -146,7 +152,7 @@ def keep_refused(found: Iterable[Arrival | Refused], name: str, folder: Path) ->
     kept = 0
     path = folder
     for message in found:
-        if isinstance(message, Arrival) or not message.raw.data:
+        if not isinstance(message, Refused) or not message.raw.data:
             continue
         if message.raw.continued:
             with path.open("ab") as file:

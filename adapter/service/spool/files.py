@@ -8,6 +8,7 @@ the vacuum costs nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from datetime import UTC, datetime
@@ -87,17 +88,17 @@ def make_folder(folder: Path) -> None:
     SpoolFault
         It cannot be made.
     """
-    if folder.is_dir():
-        return
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        above = os.open(folder.parent, os.O_RDONLY)
+    except OSError as error:
+        raise SpoolFault(f"{folder}: the folder of the spool cannot be made ({error.strerror})") from error
+    with contextlib.suppress(OSError):
+        # where the folder above cannot be read it was made by somebody else, long before
+        above = os.open(folder.absolute().parent, os.O_RDONLY)
         try:
             os.fsync(above)
         finally:
             os.close(above)
-    except OSError as error:
-        raise SpoolFault(f"{folder}: the folder of the spool cannot be made ({error.strerror})") from error
 
 
 def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:

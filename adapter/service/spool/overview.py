@@ -109,11 +109,10 @@ class Overview:
     """
 
     def __init__(self, folder: Path) -> None:
-        received = folder / intake.FILE
-        if not received.is_file():
-            raise SpoolFault(f"{folder}: there is no spool here ({intake.FILE} is missing)")
-        done = folder / work_file.FILE
+        received, done = folder / intake.FILE, folder / work_file.FILE
         try:
+            if not received.is_file():
+                raise SpoolFault(f"{folder}: there is no spool here ({intake.FILE} is missing)")
             self._database = sqlite3.connect(
                 f"{done.absolute().as_uri()}?mode=ro" if done.is_file() else ":memory:", uri=True, timeout=BUSY_SECONDS
             )
@@ -123,6 +122,8 @@ class Overview:
             self._database.execute("ATTACH ? AS intake", (f"{received.absolute().as_uri()}?mode=ro",))
             self._database.execute("SELECT 1 FROM intake.message LIMIT 1").fetchone()
             self._database.execute("SELECT 1 FROM main.message LIMIT 1").fetchone()
+        except OSError as error:
+            raise SpoolFault(f"{folder}: the spool cannot be read ({error.strerror})") from error
         except sqlite3.Error as error:
             raise SpoolFault(f"{folder}: {reason_of(error)}") from error
 
