@@ -98,6 +98,10 @@ def test_the_state_at_one_destination(spool):
 def test_messages_are_chosen_by_sender(spool):
     assert numbers(spool, "--sender", "LAB") == numbers(spool, "--sender", "LAB|EAST") == [1, 2, 3]
     assert numbers(spool, "--sender", "LA") == []
+    intake = IntakeStore(spool)
+    intake.put([Arrival(b"x", "er7", "mllp", sender="LIS^1.2.3^ISO|WEST")], TIME)
+    intake.close()
+    assert numbers(spool, "--sender", "LIS") == numbers(spool, "--sender", "LIS^1.2.3^ISO") == [8]
 
 
 def test_messages_are_chosen_by_time(spool):

@@ -77,7 +77,7 @@ class Selection(NamedTuple):
     destination : str
         That have to go there; state and reason are those of this destination.
     sender : str
-        MSH-3, or `MSH-3|MSH-4`.
+        MSH-3, its first component, or `MSH-3|MSH-4`.
     since : str
         Received from this moment on.
     reason : str
@@ -193,8 +193,8 @@ def _query(selection: Selection) -> tuple[str, list[object]]:
         where.append("EXISTS (SELECT 1 FROM delivery WHERE delivery.number = received.number AND destination = ?)")
         values.append(selection.destination)
     if selection.sender:
-        where.append("(sender = ? OR substr(sender, 1, length(?) + 1) = ? || '|')")
-        values += [selection.sender] * 3
+        where.append("(sender = ? OR substr(sender, 1, length(?) + 1) IN (? || '|', ? || '^'))")
+        values += [selection.sender] * 4
     if selection.since:
         where.append("received >= ?")
         values.append(selection.since)
