@@ -93,5 +93,5 @@ class Spool(RuleBasedStateMachine):
         assert all(each.output == b"{}" for each in waiting)
 
 
-Spool.TestCase.settings = settings(max_examples=12, stateful_step_count=20)
+Spool.TestCase.settings = settings(max_examples=12, stateful_step_count=12)
 TestSpool = Spool.TestCase
