@@ -137,6 +137,7 @@ def _config(settings: ServiceSettings, door: Door) -> uvicorn.Config:
         lifespan="off",
         interface="asgi3",
         log_config=None,
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,
