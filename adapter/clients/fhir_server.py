@@ -240,32 +240,3 @@ def outcome_codes(body: Any) -> str:
             text += f" at {first}"
         found.append(text)
     return "; ".join(dict.fromkeys(found))
-
-
-def client_tls(ca: str | None = None, certificate: str | None = None, key: str | None = None) -> ssl.SSLContext:
-    """Make the TLS context of a client: TLS 1.2 or newer, certificates are checked.
-
-    Parameters
-    ----------
-    ca : str, optional
-        File of the authority that signed the server's certificate; default: the system's authorities.
-    certificate, key : str, optional
-        Files of the client's own certificate.
-
-    Returns
-    -------
-    ssl.SSLContext
-        For `FhirServer`.
-
-    Raises
-    ------
-    OSError
-        A file cannot be read.
-    ssl.SSLError
-        A file does not hold what it should.
-    """
-    context = ssl.create_default_context(cafile=ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if certificate is not None:
-        context.load_cert_chain(certificate, key)
-    return context

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from adapter.clients.fhir_server import FhirServer, client_tls
+from adapter.clients.endpoint import client_context
+from adapter.clients.fhir_server import FhirServer
 from adapter.clients.oauth import BearerToken, ClientCredentials, Credentials
 from adapter.service.delivery.fhir_server import FhirServerDelivery
 from adapter.service.delivery.folder import Folder
@@ -32,10 +33,8 @@ def make_destination(settings: DestinationSettings) -> Destination:
 
     Raises
     ------
-    OSError, ssl.SSLError
-        A certificate cannot be read, or is none.
     ValueError
-        A secret would be sent in the clear.
+        A certificate cannot be used, or a secret would be sent in the clear.
     """
     if isinstance(settings, FolderDestination):
         return Folder(settings.name, settings.folder)
@@ -47,7 +46,7 @@ def make_destination(settings: DestinationSettings) -> Destination:
 def _server(settings: FhirServerDestination) -> FhirServer:
     tls = None
     if settings.ca is not None or settings.certificate is not None:
-        tls = client_tls(*(str(path) if path is not None else None for path in (settings.ca, settings.certificate, settings.key)))
+        tls = client_context(settings.ca, settings.certificate, settings.key)
     return FhirServer(
         settings.url,
         credentials=_credentials(settings),
