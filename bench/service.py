@@ -1,7 +1,7 @@
 """The service under load, beside a bare server that only makes messages durable, one that does nothing, and a peer.
 
 In rounds, so that all servers meet the same noise: each server is started, loaded over 1 and over 16 connections by the same
-client (`load.py`, in a process of its own), and stopped; medians over the rounds are printed, and ratios to the bare durable server.
+client (`load.py`, a process of its own), and stopped; medians over the rounds are printed, and ratios to the bare durable server.
 Then: how fast messages of two results come out as files (from the first byte in to the last file), and how many requests a second
 `/convert` answers. With `--soak N` instead: N messages through one service, and the memory of its processes meanwhile.
 
