@@ -14,6 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 END = b"\x1c\r"
 Store = Callable[[list[bytes]], None]
@@ -22,8 +23,8 @@ Store = Callable[[list[bytes]], None]
 class Server(asyncio.Protocol):
     """One connection; messages of all connections gather in `waiting` until the loop turns."""
 
-    waiting: list[tuple[Server, bytes]] = []
-    store: Store | None = None
+    waiting: ClassVar[list[tuple[Server, bytes]]] = []
+    store: ClassVar[Store | None] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
