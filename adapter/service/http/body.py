@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from starlette.types import Message, Receive, Send
 
@@ -17,10 +18,19 @@ from adapter.service.http.outcomes import Refusal
 
 #: Unpacked bytes that are handed on at once.
 BLOCK = 64 * 1024
+#: Bodies and messages up to this size, in bytes, are worked on in the loop: 40 ms at most.
+INLINE = 256 * 1024
 #: A body may not unpack to more than so many times its size, once it is larger than `RATIO_FROM`: real feeds stay below 60.
 RATIO = 200
 RATIO_FROM = 2**20
 _GZIP = zlib.MAX_WBITS + 16
+
+Found = TypeVar("Found")
+
+
+async def looked_at(data: bytes, look: Callable[[bytes], Found]) -> Found:
+    """Call a function with a body: here, or in a thread when the body is large, so that others are still answered."""
+    return look(data) if len(data) <= INLINE else await asyncio.to_thread(look, data)
 
 
 class Disconnected(Exception):  # noqa: N818  (nobody is there to be told of an error)

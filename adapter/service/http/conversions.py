@@ -18,8 +18,6 @@ from adapter.tables.index import Tables
 from adapter.tables.layers import Fault
 from adapter.tables.reload import Reloader
 
-#: Messages up to this size, in bytes, are converted in the loop: 40 ms at most.
-INLINE = 256 * 1024
 #: Pipelines that are kept; each remembers what recurs in messages.
 _KEPT = 4
 

@@ -23,8 +23,8 @@ from adapter.issues import Issue
 from adapter.pipeline import Outcome
 from adapter.service import metrics
 from adapter.service.http.accept import FHIR_NDJSON, Accepted, accepted, media_type
-from adapter.service.http.body import BLOCK, Body
-from adapter.service.http.conversions import INLINE, Conversions
+from adapter.service.http.body import BLOCK, INLINE, Body
+from adapter.service.http.conversions import Conversions
 from adapter.service.http.outcomes import FHIR_JSON, Refusal, outcome_text, status_of
 
 #: What a body may be, and what is then looked for in it.

@@ -20,7 +20,7 @@ from adapter.intake import Intake
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.http.accept import media_type
-from adapter.service.http.body import Body
+from adapter.service.http.body import Body, looked_at
 from adapter.service.http.inbox import Inbox
 from adapter.service.http.outcomes import RETRY_SECONDS, Refusal
 from adapter.service.settings import MllpSettings
@@ -59,17 +59,13 @@ class Hl7OverHttp:
         if kind and kind not in ER7_TYPES:
             raise Refusal("media-type", "this address reads HL7 v2", headers={"accept-post": ", ".join(ER7_TYPES)})
         data = await Body(dict(request.scope["headers"]), request.receive, self._limit).whole()
-        intake = Intake(self._limit, "er7")
-        messages = [raw for raw in intake.feed(data) + intake.finish() if not raw.continued]
+        messages = await looked_at(data, self._messages)
         if not messages:
             raise Refusal("no-message")
         if len(messages) > 1:
             raise Refusal("request-malformed", "one message goes with one request")
-        message = messages[0].data
-        policy = self._policy
-        admission = admit(
-            message, processing_ids=policy.processing_ids, unsupported=policy.unsupported, sender_ids=self._sender_ids
-        )
+        message = messages[0]
+        admission = await looked_at(message, self._admit)
         accept = admission.wants.enhanced
         if admission.issue is not None:
             metrics.refused("http", admission.issue.slug)
@@ -83,6 +79,16 @@ class Hl7OverHttp:
             issue = Issue("not-stored", "", full.reason)
             return _acknowledge(admission, refusal_code(issue, accept=accept), issue, 503)
         return _acknowledge(admission, "CA" if accept else "AA", None)
+
+    def _messages(self, data: bytes) -> list[bytes]:
+        """Take the messages out of a body."""
+        intake = Intake(self._limit, "er7")
+        return [raw.data for raw in intake.feed(data) + intake.finish() if not raw.continued]
+
+    def _admit(self, message: bytes) -> Admission:
+        """Check a message as the MLLP door does."""
+        policy = self._policy
+        return admit(message, processing_ids=policy.processing_ids, unsupported=policy.unsupported, sender_ids=self._sender_ids)
 
 
 def _acknowledge(admission: Admission, code: Code, issue: Issue | None, status: int = 0) -> Response:

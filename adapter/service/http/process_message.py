@@ -14,13 +14,14 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapter.fhir.admission import admit_fhir
+from adapter.fhir.admission import FhirAdmission, admit_fhir
+from adapter.fhir.bundle_rules import Fault
 from adapter.fhir.json import dumps, loads
 from adapter.fhir.validation import examine
 from adapter.issues import Issue, Rejected
 from adapter.service import metrics
 from adapter.service.http.accept import accepted, media_type
-from adapter.service.http.body import Body
+from adapter.service.http.body import Body, looked_at
 from adapter.service.http.inbox import Inbox
 from adapter.service.http.outcomes import FHIR_JSON, RETRY_SECONDS, Refusal, operation_outcome
 from adapter.service.spool.arrivals import Arrival
@@ -58,8 +59,7 @@ class ProcessMessage:
         data = await Body(dict(request.scope["headers"]), request.receive, self._limit).whole()
         if not data.strip():
             raise Refusal("no-message")
-        message = _read(data)
-        faults, _ = examine(message, data)
+        message, faults, admission = await looked_at(data, _looked)
         if faults:
             path, reason = faults[0]
             if any(where.startswith(_HEADER) or "entry" not in where for where, _ in faults):
@@ -70,7 +70,6 @@ class ProcessMessage:
         identifier = _identifier(message)
         if not identifier:
             raise Refusal("required-field-missing", "an answer names the message by it", place=_HEADER + ".id", status=400)
-        admission = admit_fhir(data)
         peer = request.client.host if request.client else ""
         arrival = Arrival(data, "json", "http", peer, admission.sender, admission.control_id, admission.patient)
         try:
@@ -92,6 +91,13 @@ def need_json_accepted(request: Request) -> None:
     """Refuse who accepts no FHIR JSON."""
     if not accepted(request.headers.get("accept", "").encode("latin-1")).json:
         raise Refusal("not-acceptable")
+
+
+def _looked(data: bytes) -> tuple[Resource, list[Fault], FhirAdmission]:
+    """Read a message; give what does not conform to FHIR, and who sent it about whom."""
+    message = _read(data)
+    faults, _ = examine(message, data)
+    return message, faults, admit_fhir(data)
 
 
 def _read(data: bytes) -> Resource:
