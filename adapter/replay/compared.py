@@ -112,6 +112,8 @@ class Replayed:
             self.form = AcceptedForm(manifest.tables_version, manifest.version)
         self.changed: list[tuple[Changed, MessageResult]] = []
         self.to_accept: list[tuple[Path, Accepted]] = []
+        self.explainer: Explainer | None = None
+        self.old_explainer: Explainer | None = None
 
     def run(self, paths: Sequence[Path], outcomes: Outcomes, progress: Callable[[int], None]) -> None:
         """Run the files, compare, find causes; what is found goes into the report."""
@@ -247,10 +249,13 @@ class Replayed:
         return old
 
     def _explain(self, changed: Changed, result: MessageResult, old: Tables | None) -> None:
-        new_origins = Explainer(self.tables, self.settings).origins(changed.raw)
-        old_origins = None
-        if old is not None and self.manifest is not None and changed.old.digest == changed.new.digest:
-            old_origins = Explainer(old, self.manifest.settings).origins(changed.raw)
+        if self.explainer is None:
+            self.explainer = Explainer(self.tables, self.settings)
+        if self.old_explainer is None and old is not None and self.manifest is not None:
+            self.old_explainer = Explainer(old, self.manifest.settings)
+        new_origins, old_origins = self.explainer.origins(changed.raw), None
+        if self.old_explainer is not None and changed.old.digest == changed.new.digest:
+            old_origins = self.old_explainer.origins(changed.raw)
         for difference, change in zip(changed.differences, result.changes, strict=True):
             if difference.new_at is not None:
                 change.new_from = new_origins(difference.new_at)

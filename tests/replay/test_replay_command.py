@@ -158,6 +158,25 @@ def test_a_manifest_above_the_folder_counts(folder: Path):
     assert not (inner / MANIFEST).exists()
 
 
+def test_a_site_is_found_from_wherever_the_replay_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    site = tmp_path / "site" / "common"
+    site.mkdir(parents=True)
+    shipped = (Path(__file__).parents[2] / "mappings/common/units.csv").read_text().splitlines()[0]
+    cells = {"id": "site-unit", "spelling": "MILLI", "ucum": "mg/L", "source": "test"}
+    (site / "units.csv").write_text(f"{shipped}\n{','.join(cells.get(name, '') for name in shipped.split(','))}\n")
+    (folder / "a.hl7").write_text(MESSAGE.replace("|mg/L|", "|MILLI|"))
+    monkeypatch.chdir(tmp_path)
+    assert replay("--update", "messages", "--mappings", "site").status == 0
+    assert "1.9" in (folder / "a.expected.ndjson").read_text()
+    monkeypatch.chdir(folder)
+    assert replay(".").status == 0
+    assert str(tmp_path) not in gzip.decompress((folder / MANIFEST).read_bytes()).decode()
+    (site / "units.csv").write_text(shipped + "\n")
+    assert said(replay(".")).startswith(
+        "1 message: ../site/common/units.csv line 2 (row site-unit, gone): removed: spelling 'MILLI'"
+    )
+
+
 def test_every_kind_of_file_is_replayed(folder: Path):
     resource = {"resourceType": "Observation", "status": "final", "code": {"text": "B2M"}}
     (folder / "deep" / "er").mkdir(parents=True)
