@@ -49,11 +49,10 @@ def serve(
     log_level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error. Default: info.")] = "",
 ) -> None:
     """Receive messages over MLLP, HTTP or a folder, keep them safe, convert and deliver them."""
-    import asyncio
-
     from adapter.cli.config import refuse, settings_or_exit
     from adapter.service.checks import faults_of
     from adapter.service.logs import start_logs
+    from adapter.service.loop import run
     from adapter.service.supervisor import SpoolInUse, Supervisor
 
     delivery: list[dict[str, Any]] = []
@@ -82,7 +81,7 @@ def serve(
         refuse(faults)
     start_logs("supervisor", settings.log.level)
     try:
-        if not asyncio.run(_run(Supervisor, settings)):
+        if not run(_run(Supervisor, settings)):
             raise typer.Exit(BROKEN)
     except SpoolInUse as used:
         print(f"b2m-adapter: another service works on the spool {used}.", file=sys.stderr)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Literal, NamedTuple
 
 from adapter.service.logs import log, log_fault, start_logs
+from adapter.service.loop import run
 from adapter.service.settings import ServiceSettings
 
 Kind = Literal["engine", "http"]
@@ -129,16 +130,6 @@ def _part(assignment: Assignment) -> Coroutine[Any, Any, None]:
     return http_process(assignment)
 
 
-def _loop_factory(kind: Kind) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Give the loop of uvloop to HTTP workers, where there is one: twice the requests a second."""
-    if kind == "http":
-        with contextlib.suppress(ImportError):
-            import uvloop
-
-            return uvloop.new_event_loop
-    return None
-
-
 def main() -> int:
     """Run the part that standard input assigns."""
     # a terminal and a service manager signal all processes of the group; only the supervisor acts on it
@@ -149,8 +140,7 @@ def main() -> int:
         assignment: Assignment = pickle.load(stream)
     start_logs(assignment.kind, assignment.settings.log.level)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory(assignment.kind)) as runner:
-            runner.run(_part(assignment))
+        run(_part(assignment))
     except Exception:
         log_fault("process-failed", pid=os.getpid())
         return 1
