@@ -113,7 +113,7 @@ class Convert:
             if not answer.begun:
                 raise
             # the status is on its way already: the reason is the last line
-            answer.end_with(refusal.issue)
+            answer.end_with([refusal.issue])
         await answer.finish()
 
     async def _outcomes(self, body: Body, plan: Plan, answer: _Answer) -> AsyncIterator[Outcome]:
@@ -173,9 +173,9 @@ class _Answer:
         if self._size >= BLOCK:
             await self._flush(more=True)
 
-    def end_with(self, issue: Issue) -> None:
-        """Make an issue of the whole body the last line."""
-        self._line(outcome_text([issue]))
+    def end_with(self, issues: list[Issue]) -> None:
+        """Make issues of the whole body the last line."""
+        self._line(outcome_text(issues))
 
     async def finish(self) -> None:
         """Send what is left."""
@@ -197,16 +197,12 @@ class _Answer:
                 return
             self._add(alone)
         if self._plan.issues and self.stream_issues:
-            self.end_with_all(self.stream_issues)
+            self.end_with(self.stream_issues)
         if self.begun:
             await self._flush(more=False)
         else:
             self._need_ndjson()
             await self._whole(200, FHIR_NDJSON, b"".join(self._lines))
-
-    def end_with_all(self, issues: list[Issue]) -> None:
-        """Make issues of the whole body the last line."""
-        self._line(outcome_text(issues))
 
     def _add(self, outcome: Outcome) -> None:
         self._need_ndjson()

@@ -19,6 +19,7 @@ _ALWAYS: dict[int, str] = {
     500: "The adapter failed on this request.",
     503: "Too many requests are under way; Retry-After says when to try again.",
 }
+_RESOURCE = {"type": "object", "required": ["resourceType"], "properties": {"resourceType": {"type": "string"}}}
 _STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}code{background:#eee;padding:0 .2em}"
     "table{border-collapse:collapse}td{border-top:1px solid #ccc;padding:.2em .8em .2em 0;vertical-align:top}"
@@ -52,7 +53,7 @@ def openapi(*, token: bool = True) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"OperationOutcome": _resource("OperationOutcome"), "Resource": _resource()},
+            "schemas": {"Resource": _RESOURCE},
         },
     }
 
@@ -100,11 +101,6 @@ def _schema(status: int, kind: str) -> dict[str, Any]:
         # an error of messaging is told in a message
         return {"$ref": "#/components/schemas/Resource"}
     return {"type": "object"} if kind == "application/json" else {"type": "string"}
-
-
-def _resource(kind: str = "") -> dict[str, Any]:
-    named: dict[str, Any] = {"const": kind} if kind else {"type": "string"}
-    return {"type": "object", "required": ["resourceType"], "properties": {"resourceType": named}}
 
 
 def page() -> str:
