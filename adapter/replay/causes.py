@@ -144,6 +144,12 @@ def setting_differences(old: Settings, new: Settings) -> list[tuple[str, str, st
     return found
 
 
+def settings_in_use(settings: Settings) -> tuple[str, ...]:
+    """Give the settings that are not the default: name and value."""
+    chosen = [(one.name, getattr(settings, one.name)) for one in fields(Settings) if getattr(settings, one.name) != one.default]
+    return tuple(f"{name} {_setting_text(value)}" for name, value in chosen)
+
+
 def _setting_text(value: Any) -> str:
     return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value) or "none"
 

@@ -77,6 +77,8 @@ class ElementChange:
         What stands there, as JSON; None where there is no such element.
     old_from, new_from : tuple of Origin
         What made each; empty where nobody looked (`Report.explained`) or nothing of the message did.
+    old_at, new_at : tuple of str and tuple, or None
+        Where it stands in each output: type and number of the resource, as `Observation[2]`, and the path within it.
     causes : list of int
         Indices in `Report.causes`.
     """
@@ -84,6 +86,8 @@ class ElementChange:
     path: str
     old: str | None
     new: str | None
+    old_at: tuple[str, tuple[str | int, ...]] | None = None
+    new_at: tuple[str, tuple[str | int, ...]] | None = None
     old_from: tuple[Origin, ...] = ()
     new_from: tuple[Origin, ...] = ()
     causes: list[int] = field(default_factory=list)
@@ -227,6 +231,8 @@ class Versions:
         Number of table rows and of parts of the program that are other than they were.
     settings : tuple of str
         Settings that are: `units canonical -> as-sent`.
+    in_use : tuple of str
+        Settings in use that are not the default: `timezone Europe/Berlin`.
     """
 
     folder: str
@@ -237,6 +243,7 @@ class Versions:
     rows: int = 0
     parts: int = 0
     settings: tuple[str, ...] = ()
+    in_use: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -259,6 +266,8 @@ class Report:
         What makes the run a failure besides messages: no message, nothing accepted.
     accepted : int
         Number of files whose outputs were accepted in this run.
+    nanoseconds : int
+        How long the run took.
     """
 
     messages: list[MessageResult] = field(default_factory=list)
@@ -268,6 +277,7 @@ class Report:
     courses: list[Course] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     accepted: int = 0
+    nanoseconds: int = 0
 
     @property
     def passed(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from time import perf_counter_ns
 
 from adapter.config import Settings
 from adapter.pipeline import Pipeline
@@ -49,6 +50,7 @@ def replay(request: Request, make_outcomes: MakeOutcomes, progress: Callable[[in
     """
     if request.update and (request.only_sender or request.only_file or any(folder.is_file() for folder in request.folders)):
         raise CannotReplay("outputs are accepted for whole folders: give folders, without --only-sender and --filter")
+    started = perf_counter_ns()
     report = Report()
     courses = Courses()
     done: list[tuple[Replayed, list[Path]]] = []
@@ -63,6 +65,7 @@ def replay(request: Request, make_outcomes: MakeOutcomes, progress: Callable[[in
     _judge(report, request.update)
     _group(report)
     report.courses = courses.found()
+    report.nanoseconds = perf_counter_ns() - started
     if request.update:
         manifests = _manifests(request, done)
         for replayed, _ in done:
