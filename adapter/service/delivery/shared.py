@@ -6,11 +6,16 @@ by a transaction of their own first, one at a time; in the message's own transac
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+import orjson
 
 from adapter.fhir.json import dumps, loads
 
+# In compact JSON: inside a text every quotation mark would be escaped.
+_REFERENCE = re.compile(r'"reference":"([^"\\]*)"')
 SHARED = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "Device"})
 
 
@@ -32,13 +37,14 @@ def shared_searches(entries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         for entry in entries
         if entry["request"].get("ifNoneExist") and entry.get("resource", {}).get("resourceType") in SHARED
     }
+    references = {url: _REFERENCE.findall(orjson.dumps(entry["resource"]).decode()) for url, entry in candidates.items()}
     others = {entry.get("fullUrl", "") for entry in entries} - candidates.keys()
     while True:
-        outside = [url for url, entry in candidates.items() if any(name in others for name in _references(entry["resource"]))]
+        outside = [url for url, names in references.items() if not others.isdisjoint(names)]
         if not outside:
             return tuple(dict.fromkeys(_search(entry) for entry in candidates.values()))
         for url in outside:
-            del candidates[url]
+            del candidates[url], references[url]
             others.add(url)
 
 
@@ -66,17 +72,3 @@ def shared_transaction(line: bytes, searches: Iterable[str]) -> bytes:
 
 def _search(entry: dict[str, Any]) -> str:
     return f"{entry['request'].get('url', '')}?{entry['request']['ifNoneExist']}"
-
-
-def _references(value: Any) -> Iterator[str]:
-    """Texts of all references in a resource."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name == "reference" and isinstance(inner, str):
-                yield inner
-            elif isinstance(inner, (dict, list)):
-                yield from _references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            if isinstance(inner, (dict, list)):
-                yield from _references(inner)

@@ -48,7 +48,8 @@ def moment(text: str) -> str:
             start -= timedelta(minutes=minutes if offset[0] == "+" else -minutes)
     except (ValueError, OverflowError):
         return ""
-    return start.strftime("%Y%m%d%H%M%S").zfill(14)[: len(digits)] + fraction + "Z"
+    text = f"{start.year:04d}{start.month:02d}{start.day:02d}{start.hour:02d}{start.minute:02d}{start.second:02d}"
+    return text[: len(digits)] + fraction + "Z"
 
 
 def order(one: str, other: str) -> int:
