@@ -36,6 +36,7 @@ Outcomes = Callable[[Iterable[RawMessage]], Iterator[Outcome]]
 MakeOutcomes = Callable[[Tables, Settings], Outcomes]
 """Makes the function that gives outcomes under some tables and settings."""
 
+_STRICT = Cause("unknown", "nothing in meaning", "versions, ids or order, which only --strict counts")
 _NO_MANIFEST = Cause("unknown", "not known", f"there is no {FILE}; it is written when outputs are accepted")
 
 
@@ -197,22 +198,26 @@ class Replayed:
             self.report.faults.append(f"{near(file.path)}: issues of the input: {list(said)} -> {list(file.input_issues)}")
 
     def _differs(self, file: _File, old: Record | None, record: Record, result: MessageResult) -> None:
-        raw, _ = file.outcomes[result.number]
-        found = record_differences(old, record, strict=self.request.strict) if old is not None else []
-        if old is not None and not found:
-            if not self.request.strict and old.digest == record.digest:
+        raw, outcome = file.outcomes[result.number]
+        # what it means is compared without the versions, whatever --strict counts
+        meant = AcceptedForm(self.tables.version, __version__).record(outcome)
+        found = record_differences(old, meant) if old is not None else []
+        causes: list[list[Cause]] = []
+        if old is not None and not found and old.digest != record.digest:
+            found = [Difference("message", old.digest, record.digest)]
+        elif old is not None and not found:
+            if not self.request.strict:
                 result.status = "equivalent"
                 return
-            found = (
-                [Difference("message", old.digest, record.digest)] if old.digest != record.digest else _first_byte(old, record)
-            )
+            found = record_differences(old, record, strict=True) or _first_byte(old, record)
+            causes = [[_STRICT]] * len(found)
         result.source = raw.data.decode("utf-8", "replace")
         result.new_lines = _texts(record.lines)
         if old is None:
             return
         result.status = "different"
         result.old_lines = _texts(old.lines)
-        self.changed.append((Changed(raw, old, record, found), result))
+        self.changed.append((Changed(raw, old, meant, found, causes), result))
 
     def _trace(self) -> None:
         """Find causes and origins of what changed."""
@@ -245,7 +250,8 @@ class Replayed:
         old = old_tables(manifest)
         rows = differences(old, self.tables) if old is not None else []
         versions.rows, versions.parts = len(rows), len(changed_parts(manifest.program))
-        find_causes([changed for changed, _ in self.changed], manifest, old, self.tables, self.settings, rows)
+        meant = [changed for changed, _ in self.changed if not changed.causes]
+        find_causes(meant, manifest, old, self.tables, self.settings, rows)
         return old
 
     def _explain(self, changed: Changed, result: MessageResult, old: Tables | None) -> None:

@@ -210,7 +210,9 @@ def test_output_that_differs_in_ids_only_passes_but_not_strictly(folder: Path):
     patient = text.split('"fullUrl":"urn:uuid:')[1][:36]
     accepted.write_text(text.replace(patient, "0" * 8 + patient[8:]))
     assert replay(folder).lines == [b"1 message: 0 as accepted, 1 other bytes, same meaning"]
-    assert replay(folder, "--strict").status == 1
+    result = replay(folder, "--strict")
+    assert result.status == 1
+    assert result.lines[0].startswith(b"1 message: nothing in meaning: versions, ids or order")
 
 
 def test_an_issue_that_is_not_reported_any_more_is_a_difference(folder: Path):
