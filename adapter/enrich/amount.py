@@ -11,17 +11,18 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from adapter.enrich.bounds import Bounds, judge
+from adapter.enrich.bounds import HIGH, LOW, NORMAL, Bounds, judge
 from adapter.enrich.critical import find_critical, judge_critical
 from adapter.enrich.interpretation import UNJUDGED_STATUSES, add_interpretation
-from adapter.enrich.reference_range import follow, plausible, read_bounds, within_window
-from adapter.enrich.result import Result
+from adapter.enrich.reference_range import follow, in_window, plausible, read_bounds
+from adapter.enrich.result import Measure, Move, Result
 from adapter.enrich.table_range import bounds_of, element_of, find_range
 from adapter.enrich.value import converted, factor, normalised, number_of, replaced, unit_text, with_translation
 from adapter.fhir.json import dumps
 from adapter.tables.index import Tables
 from adapter.tables.lookups import UnitResolution
 from adapter.tables.resolve import Resolution
+from adapter.tables.rows import CriticalRow
 
 RangeKey = tuple[Any, ...]
 
@@ -31,6 +32,28 @@ class End(NamedTuple):
 
     value: Decimal
     comparator: str
+
+
+class Verdict(NamedTuple):
+    """Where an amount stands.
+
+    Parameters
+    ----------
+    plausible : bool
+        Within the window of the result.
+    critical : str or None
+        `LL` or `HH`; None where no critical limit is reached.
+    code : str or None
+        `L`, `H` or `N` by the reference range; None where it does not decide, or a critical limit does.
+    """
+
+    plausible: bool = True
+    critical: str | None = None
+    code: str | None = None
+
+
+_IMPLAUSIBLE = Verdict(plausible=False)
+_BY_CODE = {code: Verdict(code=code) for code in (None, NORMAL, LOW, HIGH)}
 
 
 def ends_of(element: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -64,15 +87,58 @@ def enrich_amount(result: Result, resolution: Resolution, unit: UnitResolution) 
     if ends is None:
         return
     bounds, row = _with_range(result, resolution, unit, sent)
-    if not all(within_window(result, end.value, unit.ucum, end.comparator) for end in ends):
+    # a comparator before a range (an extension) has no place in FHIR; what it means is not certain
+    judged = result.context.observation.get("status") not in UNJUDGED_STATUSES and "extension" not in result.element.get(
+        "valueRange", {}
+    )
+    limit = find_critical(result) if judged else None
+    result.measure = Measure(unit.ucum, result.window, limit, bounds if judged else None)
+    _tell(result, verdict_of(result.tables, result.measure, ends), limit, row)
+
+
+def verdict_of(tables: Tables, measure: Measure, ends: Sequence[tuple[Decimal, str]]) -> Verdict:
+    """Judge an amount: by its window, then by its critical limits, then by its range.
+
+    Parameters
+    ----------
+    tables : Tables
+        Tables in force.
+    measure : Measure
+        What it is judged by.
+    ends : sequence of (decimal.Decimal, str)
+        Number and comparator of its ends.
+
+    Returns
+    -------
+    Verdict
+        What all ends have in common.
+    """
+    unit, window, limit, bounds = measure
+    for value, comparator in ends:
+        if not in_window(tables, window, value, unit, comparator):
+            return _IMPLAUSIBLE
+    if limit is not None:
+        critical = decided([judge_critical(tables, value, unit, comparator, limit) for value, comparator in ends])
+        if critical is not None:
+            return Verdict(critical=critical)
+    code = decided([judge(tables, value, unit, comparator, bounds) for value, comparator in ends]) if bounds is not None else None
+    return _BY_CODE[code]
+
+
+def _tell(result: Result, verdict: Verdict, limit: CriticalRow | None, row: str) -> None:
+    """Report the verdict, and add it to the result where its place is free."""
+    if not verdict.plausible:
         result.report("value-implausible", "value")
-    elif result.context.observation.get("status") not in UNJUDGED_STATUSES:
-        _judge(result, ends, unit.ucum, bounds, row)
+    elif verdict.critical is not None and limit is not None:
+        result.report("critical-value", "value", f"{verdict.critical} ({limit.id})")
+        add_interpretation(result, verdict.critical, limit.id, "interpretation-critical")
+    elif verdict.code is not None:
+        add_interpretation(result, verdict.code, row)
 
 
 def decided(codes: Sequence[str | None]) -> str | None:
     """Give the code that all ends have in common; None where they differ."""
-    return codes[0] if len(set(codes)) == 1 else None
+    return codes[0] if codes.count(codes[0]) == len(codes) else None
 
 
 def _numbers(result: Result, quantities: Sequence[Mapping[str, Any]]) -> list[End] | None:
@@ -89,24 +155,6 @@ def _numbers(result: Result, quantities: Sequence[Mapping[str, Any]]) -> list[En
             return None
         ends.append(End(value, open_end or quantity.get("comparator", "")))
     return ends
-
-
-def _judge(result: Result, ends: Sequence[End], unit: str, bounds: Bounds | None, row: str) -> None:
-    if "extension" in result.element.get("valueRange", {}):
-        # a comparator before a range has no place in FHIR; what it means is not certain
-        return
-    tables = result.tables
-    limit = find_critical(result)
-    if limit is not None:
-        critical = decided([judge_critical(tables, end.value, unit, end.comparator, limit) for end in ends])
-        if critical is not None:
-            result.report("critical-value", "value", f"{critical} ({limit.id})")
-            add_interpretation(result, critical, limit.id, "interpretation-critical")
-            return
-    if bounds is not None:
-        code = decided([judge(tables, end.value, unit, end.comparator, bounds) for end in ends])
-        if code is not None:
-            add_interpretation(result, code, row)
 
 
 def _with_range(
@@ -126,14 +174,14 @@ def _with_range(
         row = _row_of_mark(ranges[0])
     new_unit = _move(result, unit, readable)
     if ranges and readable:
-        moved = [
+        following = [
             _following(result, element, found, sent, unit.ucum, new_unit, key)
             for element, found, key in zip(ranges, read, keys, strict=True)
             if found is not None
         ]
         # assigned in any case: the order of children is the same then, however the range came in
-        result.element["referenceRange"] = moved
-        if moved != ranges:
+        result.element["referenceRange"] = following
+        if following != ranges:
             result.changed("referenceRange", "range-converted" if new_unit != unit.ucum else "range-bounds")
     elif not ranges and not inherits and (found := find_range(result, resolution.row, new_unit)) is not None:
         row, bounds = found.row.id, bounds_of(found.row)
@@ -205,24 +253,25 @@ def _move(result: Result, unit: UnitResolution, together: bool) -> str:
         result.report("unit-not-convertible", "unit", f"{unit.ucum} to {target or 'nothing'}")
     moves = convertible and together and result.settings.units == "canonical"
     name = "valueQuantity" if "valueQuantity" in element else "valueRange"
+    move = Move(unit.ucum, target, moves, convertible)
     if name == "valueQuantity":
-        new = _moved(tables, element[name], unit.ucum, target, moves, convertible)
+        new = moved(tables, element[name], move)
     else:
         ends = {end: element[name][end] for end in ("low", "high") if end in element[name]}
-        new = {
-            **element[name],
-            **{end: _moved(tables, sent, unit.ucum, target, moves, convertible) for end, sent in ends.items()},
-        }
+        new = {**element[name], **{end: moved(tables, sent, move) for end, sent in ends.items()}}
     if new != element[name]:
         rule = "unit-normalised" if unit_text(ends_of(element)[0]) else "unit-of-sender"
         if convertible:
             rule = "value-canonical" if moves else "value-translation"
         element[name] = new
+        result.move = move
         result.changed(name, rule, unit.row, unit.steps)
     return target if moves else unit.ucum
 
 
-def _moved(tables: Tables, quantity: dict[str, Any], unit: str, target: str, moves: bool, convertible: bool) -> dict[str, Any]:
+def moved(tables: Tables, quantity: dict[str, Any], move: Move) -> dict[str, Any]:
+    """Write a quantity in the unit in which it leaves, with the translation that belongs to it."""
+    unit, target, moves, convertible = move
     if moves:
         return replaced(quantity, converted(tables, quantity, unit, target))
     new = normalised(quantity, unit)

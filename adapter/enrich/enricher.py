@@ -1,6 +1,7 @@
 """The way of a result through enrichment.
 
-1. Pre-filter: an Observation that no pack may know costs two or three look-ups and is left alone.
+1. Pre-filter: an Observation that no pack may know costs two or three look-ups and is left alone. One that differs from an
+   earlier one in its number only takes from it what the number does not change (`recurring.py`).
 2. Unit and code: what the unit means, and with it what the result is. A contradiction of code, specimen and unit ends here.
 3. Bounds: of the range that was sent, else of the laboratory's table.
 4. Units: value and ranges go into the canonical unit together, or not at all.
@@ -21,6 +22,7 @@ from adapter.enrich.filter import Filter
 from adapter.enrich.interpretation import check_sent_flags
 from adapter.enrich.mark import mark
 from adapter.enrich.ratio import judge_ratio, unit_of_ratio
+from adapter.enrich.recurring import Recurring
 from adapter.enrich.result import Change, Memo, Memos, Result
 from adapter.enrich.value import unit_of
 from adapter.fhir.context import ObservationContext
@@ -49,6 +51,7 @@ class Enricher:
         self._filter = Filter(tables)
         self._resolutions = Memo()
         self._memos = Memos()
+        self._recurring = Recurring(tables)
 
     def enrich(self, context: ObservationContext, changes: list[Change] | None = None) -> list[Issue]:
         """Enrich one Observation in place.
@@ -67,10 +70,12 @@ class Enricher:
         """
         observation = context.observation
         code = observation.get("code")
+        components = observation.get("component")
         results = []
         if code and self._filter.passes(code):
+            if changes is None and not components:
+                return self._recurring_result(observation, context)
             results.append(self._result(observation, context, ""))
-        components = observation.get("component")
         if components:
             for number, component in enumerate(components):
                 if self._filter.passes(component.get("code", {})):
@@ -83,6 +88,19 @@ class Enricher:
         if changes is not None:
             changes += [change for result in results for change in result.changes]
         return list(dict.fromkeys(issue for result in results for issue in result.issues))
+
+    def _recurring_result(self, observation: dict[str, Any], context: ObservationContext) -> list[Issue]:
+        """Enrich as an earlier result of the same kind; the first one goes the whole way."""
+        key = self._recurring.key(observation, context, specimen_of(self._tables, context, self._memos))
+        known = self._recurring.again(key, observation, context.place) if key else None
+        if known is not None:
+            return known
+        before = dict(observation)
+        result = self._result(observation, context, "")
+        issues = list(dict.fromkeys(result.issues))
+        if key:
+            self._recurring.remember(key, before, result, issues)
+        return issues
 
     def recognises(self, context: ObservationContext) -> bool:
         """Whether a pack of `settings.only` (any pack, if empty) gives the Observation or one of its components a LOINC code."""

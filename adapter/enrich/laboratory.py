@@ -23,6 +23,7 @@ def laboratory_of(result: Result) -> tuple[str, tuple[Step, ...]]:
         Its key, empty where it is unknown or where two laboratories performed the test; and what was looked up.
     """
     context, tables = result.context, result.tables
+    result.recurs = False
     steps: tuple[Step, ...] = ()
     found = set()
     for organization in context.organizations:

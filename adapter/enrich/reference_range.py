@@ -18,6 +18,7 @@ from adapter.fhir.canonical import UCUM
 from adapter.fhir.range_text import ParsedRange, parse_range
 from adapter.tables.index import Tables
 from adapter.tables.lookups import resolve_unit
+from adapter.tables.rows import WindowRow
 
 
 def read_bounds(result: Result, element: Mapping[str, Any], quantity: Mapping[str, Any], unit: str) -> Bounds | None:
@@ -74,18 +75,20 @@ def within_window(result: Result, value: Decimal, unit: str, comparator: str = "
     The number of a `<` result has no lower limit and that of a `>` result no upper one. Zero is plausible, a negative number is
     not.
     """
-    window = result.window
+    return in_window(result.tables, result.window, value, unit, comparator)
+
+
+def in_window(tables: Tables, window: WindowRow | None, value: Decimal, unit: str, comparator: str) -> bool:
+    """Same as `within_window`, for a window that is known."""
     if window is None or value == 0:
         return True
-    tables = result.tables
-    if (
-        window.low is not None
-        and not comparator.startswith("<")
-        and compare(tables, value, unit, Bound(window.low, window.unit)) == -1
-    ):
-        return False
-    above = window.high is not None and compare(tables, value, unit, Bound(window.high, window.unit)) == 1
-    return (comparator.startswith(">") or not above) and value > 0
+    low, high = window.low, window.high
+    if unit == window.unit:
+        below, above = low is not None and value < low, high is not None and value > high
+    else:
+        below = low is not None and compare(tables, value, unit, Bound(low, window.unit)) == -1
+        above = high is not None and compare(tables, value, unit, Bound(high, window.unit)) == 1
+    return value > 0 and not (below and comparator[:1] != "<") and not (above and comparator[:1] != ">")
 
 
 def follow(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adapter.config import Settings
 from adapter.fhir.context import ObservationContext
 from adapter.issues import Issue
 from adapter.tables.index import Pack, Tables
 from adapter.tables.lookups import Step
-from adapter.tables.rows import LoincRow, WindowRow
+from adapter.tables.rows import CriticalRow, LoincRow, WindowRow
+
+if TYPE_CHECKING:
+    from adapter.enrich.bounds import Bounds
 
 #: Answers that are remembered of each kind.
 MEMO_SIZE = 2048
@@ -44,6 +47,46 @@ class Specimen(NamedTuple):
     axis: str = ""
     timing: str = ""
     slug: str = ""
+
+
+class Measure(NamedTuple):
+    """What a number is judged by.
+
+    Parameters
+    ----------
+    unit : str
+        UCUM unit of the number as sent.
+    window : WindowRow or None
+        Its plausible order of magnitude.
+    limit : CriticalRow or None
+        Critical limits of the site.
+    bounds : Bounds or None
+        Of its reference range.
+    """
+
+    unit: str
+    window: WindowRow | None
+    limit: CriticalRow | None
+    bounds: Bounds | None
+
+
+class Move(NamedTuple):
+    """How a quantity leaves.
+
+    Parameters
+    ----------
+    unit, target : str
+        UCUM unit as sent, and the canonical one.
+    moves : bool
+        Whether the canonical quantity stands in `value`.
+    convertible : bool
+        Whether the units convert; the quantity that does not stand in `value` is its translation then.
+    """
+
+    unit: str
+    target: str
+    moves: bool
+    convertible: bool
 
 
 class Memo(dict[Any, Any]):
@@ -111,6 +154,12 @@ class Result:
         What was noticed and changed.
     memos : Memos
         What was looked up for earlier results.
+    measure : Measure or None
+        What its number is judged by; None where it is not judged.
+    move : Move or None
+        How its quantity leaves; None where it leaves as it came.
+    recurs : bool
+        Nothing of the patient, the laboratory or the time was asked for: the next result may be like this one.
     """
 
     element: dict[str, Any]
@@ -125,6 +174,9 @@ class Result:
     issues: list[Issue] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     memos: Memos = field(default_factory=Memos)
+    measure: Measure | None = None
+    move: Move | None = None
+    recurs: bool = True
 
     def of_whole(self, name: str) -> bool:
         """Whether a component leaves this to the Observation: what is said there for all components is not judged for one."""
