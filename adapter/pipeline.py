@@ -26,7 +26,7 @@ from adapter.hl7v2.framing import RawMessage
 from adapter.hl7v2.message import Message, read_message
 from adapter.issues import Issue, Rejected, reject
 from adapter.tables.index import Tables
-from adapter.tables.missing import with_facts
+from adapter.tables.missing import Facts, sender_facts, with_facts, with_row_facts
 
 if TYPE_CHECKING:
     from adapter.enrich.context.change import History
@@ -47,11 +47,14 @@ class Outcome:
     lines : list of bytes
         Output, one JSON text a line, without line ends.
     issues : list of Issue
-        What was noticed; for a rejected message the reason comes last.
+        What was noticed; for a rejected message the reason comes last. Facts that are the same for a whole v2 message are not
+        in them, but in `sender` (`tables.missing.facts_of`).
     results : int
         Number of Observations in the output.
     continued : bool
         `source` is the next part of a rejected message that is too large to be held at once.
+    sender : tuple of (str, str)
+        Facts that name the sender of a v2 message.
     """
 
     fate: Fate
@@ -60,6 +63,7 @@ class Outcome:
     issues: list[Issue] = field(default_factory=list)
     results: int = 0
     continued: bool = False
+    sender: Facts = ()
 
 
 class Pipeline:
@@ -120,7 +124,7 @@ class Pipeline:
             return Outcome("unselected", data)
         conversion = self._converter.convert(message, data)
         senders = sender_names(message)
-        issues = with_facts(conversion.issues, self.tables, *senders)
+        issues = with_row_facts(conversion.issues, self.tables, *senders)
         if self.settings.check_v2:
             from adapter.hl7v2.structure_check import structure_issues
 
@@ -128,7 +132,7 @@ class Pipeline:
         for context in conversion.observations:
             found = self._enricher.enrich(context)
             if found:
-                issues += with_facts(found, self.tables, *senders, context)
+                issues += with_row_facts(found, self.tables, *senders, context)
         form = self.settings.to or "transaction"
         if self._context is not None:
             issues += self._context.judge_entries(conversion.entries, conversion.observations, transaction=form == "transaction")
@@ -139,7 +143,7 @@ class Pipeline:
         lines = [self._valid(resource, "output-invalid") for resource in resources]
         if self._context is not None:
             self._context.remember()
-        return Outcome("converted", data, lines, issues, len(conversion.observations))
+        return Outcome("converted", data, lines, issues, len(conversion.observations), sender=sender_facts(*senders))
 
     def _fhir(self, data: bytes) -> Outcome:
         found = read_fhir(data, validate=self.settings.validate != "off")

@@ -32,6 +32,7 @@ from adapter.issues import CATALOGUE, Issue
 from adapter.pipeline import Outcome, Pipeline
 from adapter.tables.index import Tables
 from adapter.tables.load import TableFaults, load_tables
+from adapter.tables.missing import Facts, facts_of
 
 if TYPE_CHECKING:
     from adapter.enrich.context.change import History
@@ -277,7 +278,7 @@ class _Sink:
             lines = [dumps(loads(line), indent=True) for line in outcome.lines] if self.options.pretty else outcome.lines
             self.out.write(b"\n".join(lines) + b"\n")
         if outcome.issues:
-            self._issues(outcome.issues)
+            self._issues(outcome.issues, outcome.sender)
         if outcome.fate == "rejected":
             self._reject(outcome)
         elif outcome.fate == "unselected" and self.unselected is not None:
@@ -290,7 +291,7 @@ class _Sink:
         self._issues(stream_issues)
         self.out.flush()
 
-    def _issues(self, issues: Iterable[Issue]) -> None:
+    def _issues(self, issues: Iterable[Issue], sender: Facts = ()) -> None:
         for issue in issues:
             self.tally.issues[issue.slug] += 1
             severity = issue.severity
@@ -302,8 +303,8 @@ class _Sink:
                     "place": issue.place,
                     "detail": issue.detail,
                 }
-                if issue.facts:
-                    row["facts"] = dict(issue.facts)
+                if facts := facts_of(issue, sender):
+                    row["facts"] = dict(facts)
                 if self.options.show_phi and issue.value:
                     row["value"] = issue.value
                 self.issue_file.write(orjson.dumps(row) + b"\n")

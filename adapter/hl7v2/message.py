@@ -36,6 +36,7 @@ _STANDARD_NAMES = """
     TQ1 TQ2 TXA UAC UB1 UB2 URD URS VAR VND VTQ
 """
 STANDARD_SEGMENTS = frozenset(_STANDARD_NAMES.split())
+_STARTS = STANDARD_SEGMENTS | {f"{name}|" for name in STANDARD_SEGMENTS}
 
 #: Characters that no text has: FHIR strings do not allow them (and count U+FEFF as blank); HL7 has them in escape sequences only.
 _CONTROL_BYTES = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20)])
@@ -227,9 +228,10 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
     counts: dict[str, int] = {}
     blank_lines = 0
     continuation: list[str] = []
-    for line in text.split("\r"):
+    lines = text.split("\r")
+    for line in lines:
         name = line[:3]
-        if not (name in STANDARD_SEGMENTS and line[3:4] in ("|", "")) and not (line[3:4] == "|" and _NAME.match(name)):
+        if line[:4] not in _STARTS and not (line[3:4] == "|" and _NAME.match(name)):
             if not line.strip(" \t"):
                 blank_lines += 1
                 continue
@@ -254,7 +256,7 @@ def _segments(text: str, issues: list[Issue]) -> list[Segment]:
     if continuation:
         _join(segments[-1], continuation)
     # behind MSH-2, which is nothing but separators
-    if may_have_empty_parts(text[9:]):
+    if may_have_empty_parts(text, lines, 9):
         for segment in segments:
             segment.text = without_empty_parts(segment.name, segment.text)
     if counts["MSH"] > 1:

@@ -2,6 +2,9 @@
 
 An issue such as `code-unmapped` gets the key cells of the row that is missing: code, coding system and name of the test, unit
 spelling, sender. `worklist.py` makes rows of them. Facts hold words of laboratories only, never a value or anything of a patient.
+
+Most issues of a v2 message miss a row of the sender. Their facts are the sender, the same for all of them: `facts_of` gives them
+to who reads them, and a conversion does not wait for them.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ TARGETS: dict[str, str] = {
 }
 """Table file in which a row would end an issue, by slug."""
 
+Facts = tuple[tuple[str, str], ...]
+
+_MORE_THAN_SENDER = frozenset(slug for slug, target in TARGETS.items() if target != "senders")
 _FIELD = re.compile(r"([A-Z][A-Z0-9]{2})\[\d+\]-(\d+)")
 _COMPONENT = re.compile(r"component\[(\d+)\]")
 #: Fields whose codes are words of laboratories; every other one (OBX-5 above all) may hold what belongs to a patient.
@@ -64,19 +70,55 @@ def with_facts(
     list of Issue
         In the same order; others are the same objects.
     """
-    sender = (
+    sender = sender_facts(applications, facilities)
+    told = []
+    for issue in issues:
+        target = TARGETS.get(issue[0])
+        if target is not None:
+            more = () if target == "senders" else tuple(_facts(issue, tables, applications, facilities, context))
+            issue = issue._replace(facts=sender + more)
+        told.append(issue)
+    return told
+
+
+def with_row_facts(
+    issues: list[Issue],
+    tables: Tables,
+    applications: Sequence[str],
+    facilities: Sequence[str],
+    context: ObservationContext | None = None,
+) -> list[Issue]:
+    """Same as `with_facts`, but issues that miss a row of the sender stay as they are: `facts_of` knows their facts."""
+    if _MORE_THAN_SENDER.isdisjoint([issue[0] for issue in issues]):
+        return issues
+    return [
+        with_facts([issue], tables, applications, facilities, context)[0] if issue[0] in _MORE_THAN_SENDER else issue
+        for issue in issues
+    ]
+
+
+def facts_of(issue: Issue, sender: Facts) -> Facts:
+    """Give the facts of an issue of a message from this sender (`sender_facts`)."""
+    return sender if not issue.facts and TARGETS.get(issue.slug) == "senders" else issue.facts
+
+
+def sender_facts(applications: Sequence[str], facilities: Sequence[str]) -> Facts:
+    """Give the facts that name a sender.
+
+    Parameters
+    ----------
+    applications, facilities : sequence of str
+        Components of its names (MSH-3, MSH-4).
+
+    Returns
+    -------
+    tuple of (str, str)
+        Columns of `senders.csv` and their cells.
+    """
+    return (
         ("sender_application", applications[0] if applications else ""),
         ("sender_facility", facilities[0] if facilities else ""),
     )
-    told = []
-    for issue in issues:
-        slug, place, detail, value, _ = issue
-        if slug in TARGETS:
-            # most of them miss what a sender's row would say, in every message
-            more = () if TARGETS[slug] == "senders" else tuple(_facts(issue, tables, applications, facilities, context))
-            issue = Issue(slug, place, detail, value, sender + more)
-        told.append(issue)
-    return told
 
 
 def _facts(

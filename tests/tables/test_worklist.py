@@ -13,7 +13,7 @@ from adapter.issues import CATALOGUE, Issue
 from adapter.tables.check import check
 from adapter.tables.index import Tables
 from adapter.tables.layers import read_layers
-from adapter.tables.missing import TARGETS, with_facts
+from adapter.tables.missing import TARGETS, facts_of, sender_facts, with_facts, with_row_facts
 from adapter.tables.worklist import IssueFileError, read_issues, work_list
 
 FEED = (
@@ -36,6 +36,14 @@ def issue_file(tmp_path: Path) -> Path:
 def facts(tables: Tables, issue: Issue) -> dict[str, str]:
     [found] = with_facts([issue], tables, ("NEWLIS",), ("NEW HOSPITAL",))
     return dict(found.facts)
+
+
+def test_facts_of_a_sender_are_given_when_they_are_read(tables: Tables) -> None:
+    """The same as those that are written into the issue at once."""
+    issues = [Issue(slug, "OBX[1]-3", "table 0085", "x") for slug in TARGETS] + [Issue("flag-conflict", "OBX[1]-8")]
+    sender = ("NEWLIS",), ("NEW HOSPITAL",)
+    later = [facts_of(issue, sender_facts(*sender)) for issue in with_row_facts(issues, tables, *sender)]
+    assert later == [issue.facts for issue in with_facts(issues, tables, *sender)]
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
