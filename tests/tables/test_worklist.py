@@ -38,12 +38,12 @@ def facts(tables: Tables, issue: Issue) -> dict[str, str]:
     return dict(found.facts)
 
 
-def test_facts_of_a_sender_are_given_when_they_are_read(tables: Tables) -> None:
+def test_facts_of_a_sender_are_given_when_they_are_read(shipped: Tables) -> None:
     """The same as those that are written into the issue at once."""
     issues = [Issue(slug, "OBX[1]-3", "table 0085", "x") for slug in TARGETS] + [Issue("flag-conflict", "OBX[1]-8")]
     sender = ("NEWLIS",), ("NEW HOSPITAL",)
-    later = [facts_of(issue, sender_facts(*sender)) for issue in with_row_facts(issues, tables, *sender)]
-    assert later == [issue.facts for issue in with_facts(issues, tables, *sender)]
+    later = [facts_of(issue, sender_facts(*sender)) for issue in with_row_facts(issues, shipped, *sender)]
+    assert later == [issue.facts for issue in with_facts(issues, shipped, *sender)]
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
