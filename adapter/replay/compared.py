@@ -18,7 +18,7 @@ from adapter.fhir.json import dumps
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Outcome
 from adapter.replay.accepted import Accepted, AcceptedForm, Record, accept, issue_texts, read_accepted, together
-from adapter.replay.causes import find_causes, setting_differences
+from adapter.replay.causes import find_causes, setting_differences, settings_in_use
 from adapter.replay.comparison import Difference
 from adapter.replay.courses import Courses
 from adapter.replay.manifest import FILE, Manifest, old_tables
@@ -225,13 +225,16 @@ class Replayed:
         if self.manifest is not None:
             old = self._versions(self.manifest)
         else:
-            self.report.versions.append(Versions("", "", __version__, "", self.tables.version))
+            in_use = settings_in_use(self.settings)
+            self.report.versions.append(Versions("", "", __version__, "", self.tables.version, in_use=in_use))
         explained: Counter[int] = Counter()
         for changed, result in self.changed:
             if not changed.causes:
                 changed.causes = [[_NO_MANIFEST]] * len(changed.differences)
             for difference, causes in zip(changed.differences, changed.causes, strict=True):
-                change = ElementChange(difference.path, _json(difference.old), _json(difference.new))
+                change = ElementChange(
+                    difference.path, _json(difference.old), _json(difference.new), difference.old_at, difference.new_at
+                )
                 change.causes = [self._index(cause) for cause in causes]
                 result.changes.append(change)
             mine = {cause for change in result.changes for cause in change.causes}
@@ -242,6 +245,7 @@ class Replayed:
     def _versions(self, manifest: Manifest) -> Tables | None:
         versions = Versions(near(manifest.folder), manifest.version, __version__, manifest.tables_version, self.tables.version)
         self.report.versions.append(versions)
+        versions.in_use = settings_in_use(self.settings)
         versions.settings = tuple(
             f"{name} {old} -> {new}" for name, old, new in setting_differences(manifest.settings, self.settings)
         )
