@@ -8,6 +8,7 @@ from helpers.engines import Memory, engine_of, settings_of, until
 
 from adapter.service.delivery.parcel import Again, Dead, Delivered
 from adapter.service.engine.answers import answer_line
+from adapter.service.spool.files import SpoolFull
 
 
 def oru(number: int = 1, *, patient: str = "1", status: str = "F", value: str = "2.10", at: str = "20260101120000+0000") -> bytes:
@@ -256,6 +257,26 @@ def test_a_stop_leaves_what_is_not_done_in_the_spool(tmp_path):
     assert sorted(set(memory.numbers)) == list(range(1, 400))
 
 
+def test_while_the_spool_is_full_nothing_is_lost_and_it_goes_on_when_there_is_space(tmp_path):
+    async def scene():
+        memory = Memory()
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            record, tries = running.work.record, []
+
+            def full_at_first(*values, **options):
+                tries.append(1)
+                if len(tries) == 1:
+                    raise SpoolFull("the disk is full")
+                record(*values, **options)
+
+            running.work.record = full_at_first
+            running.put(*(oru(number) for number in range(1, 30)))
+            await running.recorded(29)
+        assert sorted(memory.numbers) == list(range(1, 30))
+
+    of(scene())
+
+
 # -- overwriting -------------------------------------------------------------------------------------------------------------
 
 
@@ -379,6 +400,22 @@ def test_a_dropped_message_is_not_delivered_any_longer(tmp_path):
             await until(lambda: running.state(2) == "delivered")
             assert running.state(1) == "dropped"
         assert memory.numbers == [2]
+
+    of(scene())
+
+
+def test_a_message_that_is_dropped_before_it_is_converted_is_not_delivered(tmp_path):
+    async def scene():
+        memory = Memory()
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            running.put(oru(1))
+            await running.recorded(1)
+            async with running.engine._feeding:
+                running.put(oru(2), oru(3))
+                await running.ask("drop", 2, reason="test")
+            await running.recorded(3)
+            assert running.state(2) == "dropped"
+        assert memory.numbers == [1, 3]
 
     of(scene())
 

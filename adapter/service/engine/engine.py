@@ -159,7 +159,7 @@ class Engine:
                 log("not-recorded", "error", messages=len(self.flights))
 
     def skip(self, number: int) -> None:
-        """Leave out a message that was not read yet: an operator dropped it."""
+        """Leave out a message that was not converted yet: an operator dropped it."""
         if number > self._last:
             self._skipped.add(number)
 
@@ -223,9 +223,6 @@ class Engine:
                 # a start: some above the cursor are recorded already
                 open_numbers = set(self._work.unrecorded([stored.number for stored in found]))
                 errands = [errand for errand in errands if errand.stored.number in open_numbers]
-            if self._skipped:
-                errands = [errand for errand in errands if errand.stored.number not in self._skipped]
-                self._skipped = {number for number in self._skipped if number > found[-1].number}
             async with self._feeding:
                 await self._send(errands)
                 self._last = found[-1].number
@@ -274,6 +271,9 @@ class Engine:
         flights: list[Flight] = []
         for errand, one in zip(chunk, converted, strict=True):
             stored = errand.stored
+            if stored.number in self._skipped and not errand.request:
+                self._skipped.discard(stored.number)
+                continue
             if stored.answer and not errand.request:
                 self._answer(one)
             versions: tuple[Version, ...] = ()
