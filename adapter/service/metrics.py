@@ -113,9 +113,9 @@ def stage(name: str, seconds: float, count: int = 1) -> None:
         observed.observe(seconds)
 
 
-def delivered(destination: str, result: str) -> None:
-    """Count an attempt: `delivered`, `again`, `dead`."""
-    _all().delivered.labels(destination, result).inc()
+def delivered(destination: str, result: str, count: int = 1) -> None:
+    """Count attempts: `delivered`, `again`, `dead`."""
+    _all().delivered.labels(destination, result).inc(count)
 
 
 def breaker(destination: str, state: int) -> None:

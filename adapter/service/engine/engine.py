@@ -202,6 +202,7 @@ class Engine:
 
     def attempted(self, lane: str, number: int, attempt: Attempt) -> None:
         """Note what became of an attempt."""
+        self._tally.attempt(lane, "again" if attempt.state == "waiting" else attempt.state)
         self.flights.attempted(lane, number, attempt)
 
     # -- feed ---------------------------------------------------------------------------------------------------------------
@@ -260,7 +261,7 @@ class Engine:
             chunk, task, begun = await self._queue.get()
             self._gating = chunk
             converted = await task
-            self._tally.stage("convert", time.perf_counter() - begun, len(chunk))
+            self._tally.stage("convert", time.perf_counter() - begun)
             await self._take(chunk, converted)
             self._gating = ()
 

@@ -133,7 +133,6 @@ class Flights:
         now = datetime.now(UTC)
         again = instant(now + timedelta(seconds=attempt.again_in)) if state == "waiting" else ""
         delivery = Delivery(lane, state, attempt.attempts, again, attempt.reason, "" if state == "waiting" else instant(now))
-        metrics.delivered(lane, "again" if state == "waiting" else state)
         flight = self._flights.get(number)
         if flight is None:
             # recorded, or being so

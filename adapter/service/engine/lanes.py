@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import NamedTuple, Protocol
 
+from adapter.service import metrics
 from adapter.service.delivery.breaker import CLOSED, Breaker, pause_after
 from adapter.service.delivery.parcel import Again, Dead, Delivered, Destination, Parcel, Result
 from adapter.service.logs import log, log_fault
@@ -244,7 +245,9 @@ class Lane:
                 # delivered, dropped or taken away meanwhile
                 self._remove(key, item)
             if parcels:
+                begun = time.perf_counter()
                 results = await self._destination.deliver([parcel for _, parcel in parcels])
+                metrics.stage("deliver", time.perf_counter() - begun)
                 due = self._judge(key, [item for item, _ in parcels], results)
             else:
                 self._breaker.success()

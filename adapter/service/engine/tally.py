@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from datetime import datetime
 
@@ -17,20 +16,23 @@ class Tally:
     def __init__(self) -> None:
         self._messages: Counter[tuple[str, str]] = Counter()
         self._issues: Counter[str] = Counter()
-        self._stages: list[tuple[str, float, int]] = []
+        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._stages: list[tuple[str, float]] = []
 
-    def stage(self, name: str, seconds: float, count: int = 1) -> None:
+    def stage(self, name: str, seconds: float) -> None:
         """Note the time of a stage."""
-        self._stages.append((name, seconds, count))
+        self._stages.append((name, seconds))
+
+    def attempt(self, destination: str, result: str) -> None:
+        """Note an attempt to deliver."""
+        self._attempts[destination, result] += 1
 
     def message(self, flight: Flight, now: datetime) -> None:
         """Note a message that was recorded."""
         self._messages[flight.stored.sender, flight.converted.fate] += 1
         self._issues.update(flight.converted.slugs)
         received = datetime.fromisoformat(flight.stored.received)
-        self._stages.append(("end-to-end", max((now - received).total_seconds(), 0), 1))
-        if flight.parcel is not None and not flight.open:
-            self._stages.append(("deliver", time.monotonic() - flight.begun, 1))
+        self._stages.append(("end-to-end", max((now - received).total_seconds(), 0)))
 
     def flush(self) -> None:
         """Put everything into the metrics."""
@@ -38,8 +40,11 @@ class Tally:
             metrics.converted(sender, fate, count)
         for slug, count in self._issues.items():
             metrics.issue(slug, CATALOGUE[slug].severity, count)
-        for name, seconds, count in self._stages:
-            metrics.stage(name, seconds, count)
+        for (destination, result), count in self._attempts.items():
+            metrics.delivered(destination, result, count)
+        for name, seconds in self._stages:
+            metrics.stage(name, seconds)
         self._messages.clear()
         self._issues.clear()
+        self._attempts.clear()
         self._stages.clear()
