@@ -30,6 +30,7 @@ PROMPT_SECONDS = 1
 #: With so many outputs in memory nothing new is converted; with half of it the oldest are recorded as waiting.
 FLIGHTS = 4096
 FLIGHT_BYTES = 96 * 2**20
+_MOMENT_SECONDS = 1 / 1000
 _TICK_SECONDS = 1 / 4
 #: Pause after the spool could not be written.
 _FULL_SECONDS = 1
@@ -86,6 +87,7 @@ class Flights:
         self._wake = asyncio.Event()
         self._requests: dict[int, bool] = {}
         self._ending = False
+        self._moment = time.monotonic() - 1, ""
         self.room = asyncio.Event()
         self.room.set()
 
@@ -130,9 +132,11 @@ class Flights:
     def attempted(self, lane: str, number: int, attempt: Attempt) -> None:
         """Note what became of an attempt to deliver."""
         state: Any = attempt.state
-        now = datetime.now(UTC)
-        again = instant(now + timedelta(seconds=attempt.again_in)) if state == "waiting" else ""
-        delivery = Delivery(lane, state, attempt.attempts, again, attempt.reason, "" if state == "waiting" else instant(now))
+        if state == "waiting":
+            again = instant(datetime.now(UTC) + timedelta(seconds=attempt.again_in))
+            delivery = Delivery(lane, state, attempt.attempts, again, attempt.reason)
+        else:
+            delivery = Delivery(lane, state, attempt.attempts, "", attempt.reason, self._now())
         flight = self._flights.get(number)
         if flight is None:
             # recorded, or being so
@@ -148,6 +152,13 @@ class Flights:
         if not flight.open:
             self._ready.append(flight)
             self._wake.set()
+
+    def _now(self) -> str:
+        """The present moment; many deliveries end in the same millisecond."""
+        now = time.monotonic()
+        if now - self._moment[0] >= _MOMENT_SECONDS:
+            self._moment = now, instant()
+        return self._moment[1]
 
     async def run(self) -> None:
         """Record until `end`."""
@@ -177,7 +188,8 @@ class Flights:
         for flight in flights:
             self._writing[flight.stored.number] = self._flights.pop(flight.stored.number)
         self._ready = [flight for flight in self._ready if flight.stored.number in self._flights]
-        finished = [_finished(flight) for flight in flights]
+        now = instant()
+        finished = [_finished(flight, now) for flight in flights]
         fulfilled = self._fulfilled(flights)
         if not flights and not progress and not fulfilled:
             return
@@ -250,7 +262,7 @@ def _record(work: WorkStore, finished: list[Finished], progress: list[tuple[int,
         work.progress_all(progress, request=0 if finished else fulfilled)
 
 
-def _finished(flight: Flight) -> Finished:
+def _finished(flight: Flight, now: str) -> Finished:
     stored, converted = flight.stored, flight.converted
     return Finished(
         stored.number,
@@ -258,7 +270,7 @@ def _finished(flight: Flight) -> Finished:
         converted.slug,
         converted.issues,
         converted.tables,
-        instant(),
+        now,
         stored.patient,
         flight.parcel.line if flight.parcel is not None else None,
         tuple(flight.deliveries.values()),
