@@ -62,6 +62,9 @@ def replay(
     junit_file: Annotated[
         Path | None, typer.Option("--junit", help="Write JUnit XML for a CI server, one test case a message.", metavar="FILE")
     ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write a page to read: causes, filter, texts, charts.", metavar="FILE")
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every message and element, not the first of each cause.")] = False,
 ) -> None:
     """Run messages again, compare with the accepted outputs, and name the table row, setting or code behind each difference."""
@@ -89,7 +92,7 @@ def replay(
         only_sender=only_sender,
         only_file=only_file,
         explain=explain,
-        courses=json_file is not None,
+        courses=json_file is not None or html_file is not None,
     )
     try:
         with _progress() as progress:
@@ -101,12 +104,17 @@ def replay(
         for fault in faults.faults:
             typer.echo(str(fault), err=True)
         raise typer.Exit(USAGE) from None
-    for line in text_lines(report, every=show_all):
-        typer.echo(line)
+    # files first: a pager that is closed early must not cost them
     if json_file is not None:
         _write(json_file, json_bytes(report))
     if junit_file is not None:
         _write(junit_file, junit_bytes(report))
+    if html_file is not None:
+        from adapter.replay.html.page import html_bytes
+
+        _write(html_file, html_bytes(report))
+    for line in text_lines(report, every=show_all):
+        typer.echo(line)
     raise typer.Exit(_status(report, update))
 
 
@@ -155,9 +163,16 @@ def _progress() -> AbstractContextManager[Callable[[int], None]]:
 def _write(path: Path, data: bytes) -> None:
     """Write with mode 0600: a report holds patient data."""
     import os
+    import stat
 
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            if os.fstat(file.fileno()).st_mode & 0o077 and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+    except OSError as failure:
+        typer.echo(f"b2m-adapter: {path} could not be written: {failure.strerror}", err=True)
+        raise typer.Exit(USAGE) from None
 
 
 replay.__doc__ = f"{replay.__doc__}\n{REPLAY_EPILOG}"
