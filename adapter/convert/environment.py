@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 from adapter.tables.index import Tables
 from adapter.tables.rows import SenderRow
 
-#: Entries a memo holds before it starts anew: bounds the memory at some ten megabytes for all memos together.
+#: Entries a memo holds at most: bounds the memory at some ten megabytes for all memos together.
 MEMO_ENTRIES = 2048
-#: Entries that all memos of one environment take in before all of them start anew: some ten megabytes.
+#: Entries that all memos of one environment hold at most: some ten megabytes.
 ENVIRONMENT_ENTRIES = 8_192
 #: Longer texts are not worth remembering: they seldom come twice.
 MEMO_TEXT_LENGTH = 200
@@ -46,26 +46,73 @@ class Fault(NamedTuple):
     value: str = ""
 
 
-class Memo(dict[str, tuple[Any, tuple[Fault, ...]]]):
+class Recent(dict[str, Any]):
+    """What was met lately, in two generations: what comes again while its generation is the older one stays.
+
+    A feed brings some hundred texts that recur (codes, units, ranges) and, in every message, some that never come again (numbers
+    of orders, times). Emptying all at once would forget the former because of the latter.
+    """
+
+    __slots__ = ("environment", "older")
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self.environment = environment
+        self.older: dict[str, Any] = {}
+
+    def recall(self, text: str) -> Any:
+        """Give what the older generation holds, and keep it; None where it holds nothing."""
+        found = self.older.get(text)
+        if found is not None:
+            self.keep(text, found)
+        return found
+
+    def keep(self, text: str, value: Any) -> None:
+        """Take an entry in; the older generation goes when there are too many."""
+        environment = self.environment
+        environment.remembered += 1
+        if environment.remembered >= ENVIRONMENT_ENTRIES // 2 or len(self) >= MEMO_ENTRIES // 2:
+            self.make_room()
+        self[text] = value
+
+    def make_room(self) -> None:
+        """Begin a new generation: here, or in all memos where all together are full."""
+        if self.environment.remembered >= ENVIRONMENT_ENTRIES // 2:
+            self.environment.age()
+        else:
+            self.age()
+
+    def age(self) -> None:
+        """Begin a new generation."""
+        self.older = self.copy()
+        self.clear()
+
+
+class Memo(Recent):
     """Text of a field -> (value, faults), computed once and kept while there is room."""
 
-    __slots__ = ("environment", "function")
+    __slots__ = ("function",)
 
     def __init__(self, function: DatatypeFunction, environment: Environment) -> None:
-        super().__init__()
+        super().__init__(environment)
         self.function = function
-        self.environment = environment
 
     def __missing__(self, text: str) -> tuple[Any, tuple[Fault, ...]]:
-        found = self.environment.run(self.function, text)
-        if len(text) <= MEMO_TEXT_LENGTH and self.environment.remembers:
-            environment = self.environment
-            environment.remembered += 1
-            if environment.remembered >= ENVIRONMENT_ENTRIES:
-                environment.forget()
-            elif len(self) >= MEMO_ENTRIES:
-                self.clear()
-            self[text] = found
+        environment = self.environment
+        found: tuple[Any, tuple[Fault, ...]] | None = self.older.get(text)
+        if found is None:
+            outer, environment.faults = environment.faults, []
+            try:
+                value = self.function(text, environment)
+                found = value, tuple(environment.faults)
+            finally:
+                environment.faults = outer
+            if len(text) > MEMO_TEXT_LENGTH or not environment.remembers:
+                return found
+        environment.remembered += 1
+        if environment.remembered >= ENVIRONMENT_ENTRIES // 2 or len(self) >= MEMO_ENTRIES // 2:
+            self.make_room()
+        self[text] = found
         return found
 
 
@@ -87,7 +134,7 @@ class Environment:
     remembers : bool
         Whether memos keep anything; without, every look-up in the tables happens each time, so that it can be counted.
     remembered : int
-        Entries that the memos took in since they were empty.
+        Entries that the memos took in since the last generation began.
     """
 
     tables: Tables
@@ -100,14 +147,17 @@ class Environment:
     #: memo by datatype function; one that is not there yet comes by `memo`
     memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
     #: template by the text of OBX-2 to OBX-13; `observation_template` makes and reads them
-    result_templates: dict[str, Any] = field(default_factory=dict)
+    result_templates: Recent = field(init=False)
 
-    def forget(self) -> None:
-        """Empty all memos."""
+    def __post_init__(self) -> None:
+        self.result_templates = Recent(self)
+
+    def age(self) -> None:
+        """Begin a new generation in all memos."""
         self.remembered = 0
-        self.result_templates.clear()
+        self.result_templates.age()
         for memo in self.memos.values():
-            memo.clear()
+            memo.age()
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:
         """Report something about the text at hand."""

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from adapter.convert.assembly import Assembly, new_issue
 from adapter.convert.datatypes.quantities import plain_number
-from adapter.convert.environment import MEMO_ENTRIES, Environment
 from adapter.convert.rules import Plan, Targets, apply_rules
 from adapter.hl7v2.message import Segment, place
 from adapter.issues import Issue
@@ -67,13 +66,14 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
         apply_rules(plan, assembly, segment, targets)
         return
     key = "|".join(fields[2:5] + fields[6:_END])
-    template = environment.result_templates.get(key)
+    templates = environment.result_templates
+    template = templates.get(key) or templates.recall(key)
     observation = targets["Observation"]
     if template is None:
         before = len(assembly.issues)
         apply_rules(plan, assembly, segment, targets, 0, _END)
         if len(key) <= _KEY_LENGTH:
-            _remember(environment, key, _template(segment, observation, assembly.issues[before:]))
+            templates.keep(key, _template(segment, observation, assembly.issues[before:]))
     else:
         elements, lists, unit, issues = template
         observation.update(elements)
@@ -99,9 +99,3 @@ def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue]
     where = len(place(segment))
     return Template(elements, lists, unit, [(issue.slug, issue.place[where:], issue.detail, issue.value) for issue in issues])
 
-
-def _remember(environment: Environment, key: str, template: Template) -> None:
-    templates = environment.result_templates
-    if len(templates) >= MEMO_ENTRIES:
-        templates.clear()
-    templates[key] = template

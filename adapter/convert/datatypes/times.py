@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, keep, put
@@ -24,6 +25,10 @@ _DATE_TIME = re.compile(
     r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?([+-](?:0\d|1[0-3])[0-5]\d|[+-]1400)?", re.ASCII
 )
 _TIME = re.compile(r"([01]\d|2[0-3])(?:([0-5]\d)(?:([0-5]\d)(\.\d+)?)?)?([+-]\d{4})?", re.ASCII)
+#: Days and offsets that are remembered: some years of a feed.
+_REMEMBERED = 2048
+_SIXTY = frozenset(f"{number:02}" for number in range(60))
+_HOURS = frozenset(sorted(_SIXTY)[:24])
 #: Digits that a degree of precision (HL7 v2.5.1 2.A.77.2) leaves standing.
 _PRECISION_DIGITS = {"Y": 4, "L": 6, "D": 8}
 
@@ -50,6 +55,41 @@ def _offset(moment: datetime, environment: Environment) -> str:
     return f"{sign}{minutes // 60:02}:{minutes % 60:02}" if not rest else ""
 
 
+@lru_cache(_REMEMBERED)
+def _day(text: str) -> str:
+    """Write `YYYYMMDD` as FHIR does; empty for what is no day of the calendar."""
+    match = _DATE_TIME.fullmatch(text)
+    if match is None or match[3] is None or match[4] or match[8]:
+        return ""
+    try:
+        datetime(int(match[1]), int(match[2]), int(match[3]))  # noqa: DTZ001  (only checks the calendar)
+    except ValueError:
+        return ""
+    return f"{match[1]}-{match[2]}-{match[3]}"
+
+
+@lru_cache(_REMEMBERED)
+def _sent_offset(text: str) -> str:
+    """Write `+ZZZZ` as FHIR does; empty for what is no offset."""
+    match = _DATE_TIME.fullmatch("2000" + text)
+    return f"{text[:3]}:{text[3:]}" if match is not None and match[8] == text else ""
+
+
+def _full_time(text: str, environment: Environment) -> str:
+    """Read `YYYYMMDDHHMMSS[+ZZZZ]`, as nearly all times are written; empty where `read_time` has to look closer."""
+    count = len(text)
+    if count == 19:
+        zone = _sent_offset(text[14:])
+    elif count == 14:
+        zone = environment.default_offset
+    else:
+        return ""
+    day, hour, minute, second = _day(text[:8]), text[8:10], text[10:12], text[12:14]
+    if day and zone and hour in _HOURS and minute in _SIXTY and second in _SIXTY:
+        return f"{day}T{hour}:{minute}:{second}{zone}"
+    return ""
+
+
 def read_time(text: str, environment: Environment, component: str = "") -> str | Primitive | None:
     """Read a time that stands in a component of a field; `date_time` is the same for a whole field.
 
@@ -67,6 +107,9 @@ def read_time(text: str, environment: Environment, component: str = "") -> str |
     str, Primitive or None
         FHIR dateTime; with the text where the dateTime says less or more than it; None when nothing is valued.
     """
+    usual = _full_time(text, environment)
+    if usual:
+        return usual
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return _read_odd_time(text, environment, component)
@@ -162,6 +205,9 @@ def instant(text: str, environment: Environment) -> str | Primitive | None:
     str, Primitive or None
         FHIR instant. Where seconds were not sent they are zero and the text stands beside.
     """
+    usual = _full_time(text, environment)
+    if usual:
+        return usual
     value = read_time(text, environment)
     if value is None:
         return None
