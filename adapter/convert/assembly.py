@@ -74,7 +74,7 @@ class Assembly:
     #: segments of a visit without Encounter, kept on the reports of the group
     visit_segments: Sequence[Segment] = ()
     #: performers by the text of OBX-15, 16, 23, 24, 25: the same from result to result
-    performers: dict[tuple[str, ...], list[dict[str, str]]] = field(default_factory=dict)
+    performers: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     #: how often a result has been met: by the key that results of one report have in common, then by code and sub-id
     occurrences: dict[tuple[str, ...], dict[tuple[str, str], int]] = field(default_factory=dict)
 
@@ -87,8 +87,7 @@ class Assembly:
 
     def report_faults(self, segment: Segment, number: int, faults: Sequence[Fault]) -> None:
         """Note what a datatype function said about a field."""
-        name = segment.name
-        where = f"{name}[{segment.number}]-{number}" if name != "MSH" else place(segment, number)
+        where = place(segment, number)
         for slug, component, detail, value in faults:
             self.issues.append(new_issue((slug, f"{where}.{component}" if component else where, detail, value, ())))
 
@@ -129,6 +128,11 @@ class Assembly:
         """
         resource_type = resource["resourceType"]
         uuid = (_remembered_uuid if resource_type in _RECURRING else resource_uuid)(resource_type, *key)
+        return self.enter(resource, uuid, policy, identifier)
+
+    def enter(self, resource: dict[str, Any], uuid: str, policy: Policy, identifier: int | None = None) -> dict[str, str]:
+        """Put a resource with a UUID into the output; see `add`."""
+        resource_type = resource["resourceType"]
         full_url = "urn:uuid:" + uuid
         if policy == "put":
             entry = Entry(resource, full_url, "PUT", f"{resource_type}/{uuid}")

@@ -45,7 +45,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("NTE-3", "Annotation.text", markdown_text, repeats="whole", note="NTE[Observation]:5; A10, A11"),
         Rule("NTE-4", "Annotation.extension[]", source_field("NTE-4"), repeats="whole", note="NTE[Observation]:6"),
         Rule("NTE-5", "Annotation.authorReference", build=_build_author, note="NTE[Observation]:7"),
-        Rule("NTE-5", "Annotation.extension[]", further_repetitions("NTE-5"), repeats="whole"),
+        Rule("NTE-5", "Annotation.extension[]", further_repetitions("NTE-5"), repeats="further"),
         Rule("NTE-6", "Annotation.time", date_time, note="NTE[Observation]:8"),
         Rule("NTE-7", "Annotation.extension[]", source_field("NTE-7"), repeats="whole"),
         Rule("NTE-8", "Annotation.extension[]", source_field("NTE-8"), repeats="whole"),

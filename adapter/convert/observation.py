@@ -14,8 +14,9 @@ Mapping: v2-to-FHIR ORU_R01 rows 55 to 69 and 78.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from adapter.convert.assembly import Assembly, Policy
 from adapter.convert.datatypes.identifiers import identifiers_eip
@@ -29,9 +30,10 @@ from adapter.convert.observation_template import apply_result_rules
 from adapter.convert.observation_value import complete_absent_reason, has_value
 from adapter.convert.order_context import OrderContext
 from adapter.convert.order_identity import pair_key
-from adapter.convert.performers import add_participant
+from adapter.convert.performers import add_participant, organizations_of
 from adapter.convert.rules import Plan
 from adapter.fhir.context import ObservationContext
+from adapter.fhir.identity import resource_uuid, uuid_stem
 from adapter.hl7v2.grouping import Order, Result
 from adapter.hl7v2.message import Segment, valued
 
@@ -42,6 +44,8 @@ FURTHER_SPECIMEN = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observ
 _NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
 _CORRECTIONS = frozenset("CWD")
 _QUESTIONS = frozenset({"QST", "SCI"})
+#: OBX-33 and what follows may name specimens: a segment with more fields than this.
+_NAMED_SPECIMEN = 33
 
 Specimen = tuple[dict[str, str], dict[str, Any]]
 
@@ -50,32 +54,45 @@ Specimen = tuple[dict[str, str], dict[str, Any]]
 _NO_CODE = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
 
 
-class Surroundings(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Surroundings:
     """What all results of one order have in common.
 
     Parameters
     ----------
+    plan : Plan
+        Compiled rules of OBX.
+    targets : dict
+        What these rules write to: the report, and the Observation at hand.
     category : list of dict
         Categories by the section of OBR-24 (A21).
     common : dict
         Subject and encounter.
     effective : tuple of (str, Any) or None
         Element and value for results without OBX-14: OBR-7, or OBR-7 to OBR-8 (A48).
+    specimen : tuple of (reference, Specimen) or None
+        The one specimen of the order.
     ambiguous : frozenset of (str, str)
         Code and sub-id of several results of which one is a correction.
     key : tuple of str
         Patient and report: the key of a result begins with it.
+    uuid : function
+        Gives the UUID of a result by the rest of its key.
     occurrences : dict
         How often a result of this patient and report has been met, by code and sub-id.
     codes : Memo
         Of `code_key`.
     """
 
+    plan: Plan
+    targets: dict[str, dict[str, Any]]
     category: list[dict[str, Any]]
     common: dict[str, Any]
     effective: tuple[str, Any] | None
+    specimen: Specimen | None
     ambiguous: frozenset[tuple[str, str]]
     key: tuple[str, ...]
+    uuid: Callable[..., str]
     occurrences: dict[tuple[str, str], int]
     codes: Memo
 
@@ -98,11 +115,15 @@ def build_observations(assembly: Assembly, plans: dict[str, Plan], context: Orde
     request = order.request
     key = (assembly.patient_key, *context.report_key)
     surroundings = Surroundings(
+        plans["OBX"],
+        {"Observation": {}, "DiagnosticReport": context.report},
         _category(assembly, request) if request is not None else [],
         _common(assembly),
         _effective(assembly, request) if request is not None else None,
+        context.specimens[0][:2] if len(context.specimens) == 1 else None,
         _ambiguous(assembly, everything),
         key,
+        uuid_stem("Observation", *key),
         assembly.occurrences.setdefault(key, {}),
         assembly.environment.memo(code_key),
     )
@@ -146,8 +167,21 @@ def build_patient_observations(assembly: Assembly, plans: dict[str, Plan], resul
         when = (moment,) if valued(moment) else ("message", header[10], header[7])
         place = ("patient", assembly.sender_key, *when)
         key = (assembly.patient_key, *place)
-        surroundings = Surroundings([], common, None, ambiguous, key, assembly.occurrences.setdefault(key, {}), codes)
-        build_observation(assembly, plans, result, OrderContext(Order(), {}, place), surroundings)
+        context = OrderContext(Order(), {}, place)
+        surroundings = Surroundings(
+            plans["OBX"],
+            {"Observation": {}, "DiagnosticReport": context.report},
+            [],
+            common,
+            None,
+            None,
+            ambiguous,
+            key,
+            uuid_stem("Observation", *key),
+            assembly.occurrences.setdefault(key, {}),
+            codes,
+        )
+        build_observation(assembly, plans, result, context, surroundings)
 
 
 def build_observation(
@@ -181,10 +215,12 @@ def build_observation(
         Reference to it.
     """
     segment = result.segment
+    fields = segment.fields
     observation: dict[str, Any] = {"resourceType": "Observation", "code": _NO_CODE}
     if surroundings.category:
-        observation["category"] = list(surroundings.category)
-    apply_result_rules(plans["OBX"], assembly, segment, {"Observation": observation, "DiagnosticReport": context.report})
+        observation["category"] = surroundings.category.copy()
+    surroundings.targets["Observation"] = observation
+    apply_result_rules(surroundings.plan, assembly, segment, surroundings.targets)
     if result.notes:
         written = build_notes(assembly, plans, result.notes)
         if written:
@@ -193,16 +229,32 @@ def build_observation(
         add_participant(assembly, plans, participant, observation)
     for local in result.others:
         assembly.keep_segment(local, observation)
-    specimen = _complete(assembly, segment, observation, context, surroundings, focus)
-    key, policy = _identity(assembly, segment, observation["status"], surroundings)
-    reference = assembly.add(observation, key, policy)
+    status = observation.get("status", "unknown")
+    if (
+        status == "unknown"
+        or ("valueQuantity" not in observation and not has_value(observation))
+        or observation["code"] is _NO_CODE
+    ):
+        _complete_required(assembly, segment, observation, status)
+    observation.update(surroundings.common)
+    if surroundings.effective is not None and "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation:
+        put(observation, *surroundings.effective)
+    if focus is None and len(fields) <= _NAMED_SPECIMEN:
+        specimen = surroundings.specimen
+        if specimen is not None:
+            observation["specimen"] = specimen[0]
+    else:
+        specimen = _specimen(assembly, segment, observation, context, surroundings, focus)
+    uuid, policy = _identity(assembly, segment, status, surroundings)
+    reference = assembly.enter(observation, uuid, policy)
     context.observations.append((reference, observation, segment))
     assembly.observations.append(
         ObservationContext(
             observation,
             assembly.patient,
-            specimen,
-            (_organizations(assembly, observation) if "performer" in observation else None) or context.organizations,
+            specimen[1] if specimen is not None else None,
+            (organizations_of(assembly, observation["performer"]) if "performer" in observation else None)
+            or context.organizations,
             assembly.sender_application,
             assembly.sender_facility,
             f"OBX[{segment.number}]",
@@ -212,47 +264,38 @@ def build_observation(
     return reference
 
 
-def _complete(
+def _complete_required(assembly: Assembly, segment: Segment, observation: dict[str, Any], status: str) -> None:
+    """Add what R4 requires and the OBX does not say."""
+    if status == "unknown":
+        observation["status"] = status
+        assembly.report("status-unknown", segment, 11, value=segment[11])
+    if observation["code"] is _NO_CODE:
+        assembly.report("required-field-missing", segment, 3)
+    if not has_value(observation):
+        complete_absent_reason(assembly, segment, observation)
+
+
+def _specimen(
     assembly: Assembly,
     segment: Segment,
     observation: dict[str, Any],
     context: OrderContext,
     surroundings: Surroundings,
     focus: Specimen | None,
-) -> dict[str, Any] | None:
-    """Add what does not stand in the OBX, and what R4 requires; give the specimen."""
-    status = observation.get("status", "unknown")
-    if status == "unknown":
-        observation["status"] = status
-        assembly.report("status-unknown", segment, 11, value=segment[11])
-    if observation["code"] is _NO_CODE:
-        assembly.report("required-field-missing", segment, 3)
-    if "valueQuantity" not in observation and not has_value(observation):
-        complete_absent_reason(assembly, segment, observation)
-    observation.update(surroundings.common)
-    if "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation and surroundings.effective is not None:
-        put(observation, *surroundings.effective)
+) -> Specimen | None:
+    """Refer to the specimens that OBX-33 names, else to the one the result describes, else to that of the order; give the first."""
     if focus is not None:
         observation["focus"] = [focus[0]]
-    specimens = _specimens_of(assembly, segment, context) if len(segment.fields) > 33 else []
-    if not specimens and focus is None and len(context.specimens) == 1:
-        reference, specimen, _ = context.specimens[0]
-        observation["specimen"] = reference
-        return specimen
-    if not specimens and focus is not None:
-        specimens = [focus]
+    specimens = _specimens_of(assembly, segment, context) if len(segment.fields) > _NAMED_SPECIMEN else []
     if not specimens:
-        return None
+        only = focus if focus is not None else surroundings.specimen
+        if only is not None:
+            observation["specimen"] = only[0]
+        return only
     observation["specimen"] = specimens[0][0]
     for further, _ in specimens[1:]:
         observation.setdefault("extension", []).append({"url": FURTHER_SPECIMEN, "valueReference": further})
-    return specimens[0][1]
-
-
-def _organizations(assembly: Assembly, observation: dict[str, Any]) -> list[dict[str, Any]]:
-    """Give the Organizations among the performers."""
-    found = [assembly.resources[performer["reference"]] for performer in observation["performer"]]
-    return [resource for resource in found if resource["resourceType"] == "Organization"]
+    return specimens[0]
 
 
 def _common(assembly: Assembly) -> dict[str, Any]:
@@ -348,23 +391,26 @@ def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple
     return frozenset(key for key in corrected if occurrences[key] > 1)
 
 
-def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[tuple[str, ...], Policy]:
-    """Give the key of a result and what a transaction does with it."""
+def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[str, Policy]:
+    """Give the UUID of a result and what a transaction does with it."""
     fields = segment.fields
     policy: Policy = "absent" if status in _NOT_FINAL else "update"
     named = len(fields) > 21 and valued(fields[21])
-    where = ("OBX-21", fields[21]) if named else _place_key(surroundings.codes, fields)
-    key, occurrences = surroundings.key, surroundings.occurrences
     if named:
+        where = ("OBX-21", fields[21])
         key = (assembly.patient_key,)
-        occurrences = assembly.occurrences.setdefault(key, {})
-    elif surroundings.ambiguous and where in surroundings.ambiguous:
+    else:
+        where = _place_key(surroundings.codes, fields)
+        if where not in surroundings.ambiguous:
+            occurrences = surroundings.occurrences
+            ordinal = occurrences[where] = occurrences.get(where, 0) + 1
+            return surroundings.uuid(*where, str(ordinal)), policy
         assembly.report("identity-ambiguous", segment, 4)
         header = assembly.message.header
-        key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *key[1:])
-        occurrences = assembly.occurrences.setdefault(key, {})
+        key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *surroundings.key[1:])
         policy = "absent"
+    occurrences = assembly.occurrences.setdefault(key, {})
     ordinal = occurrences[where] = occurrences.get(where, 0) + 1
     if named and ordinal > 1:
         assembly.report("identity-ambiguous", segment, 21, detail="the instance identifier occurs twice")
-    return (*key, *where, str(ordinal)), policy
+    return resource_uuid("Observation", *key, *where, str(ordinal)), policy

@@ -7,6 +7,7 @@ The performers of a message repeat from OBX to OBX: they are built once per mess
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from adapter.convert.assembly import Assembly
@@ -60,14 +61,22 @@ def build_performers(assembly: Assembly, segment: Segment, text: str, targets: T
     if "performer" in observation:
         return
     fields = segment.fields
-    named = segment[23]
     # OBX-24 is the address of the one organization of OBX-23, and without it no performer's
-    key = (named, *fields[15:17], *fields[24 if named else 25 : 26])
+    named = len(fields) > 23 and fields[23]
+    key = "|".join(fields[15:17] + fields[23 if named else 25 : 26])
+    if named:
+        key += "|"
     found = assembly.performers.get(key)
     if found is None:
         found = assembly.performers[key] = _performers(assembly, segment)
     if found:
-        observation["performer"] = list(found)
+        observation["performer"] = found.copy()
+
+
+def organizations_of(assembly: Assembly, performers: Sequence[Reference]) -> list[dict[str, Any]]:
+    """Give the Organizations among performers."""
+    found = [assembly.resources[performer["reference"]] for performer in performers]
+    return [resource for resource in found if resource["resourceType"] == "Organization"]
 
 
 def keep_producer(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -124,7 +124,7 @@ _OBR_KEPT = (12, 18, 19, 20, 21, 26, 28, 30, 33, 36, 37, 38, 40, 41, 42, 43, 44,
 OBR_RULES: tuple[Rule, ...] = (
     Rule("OBR-1", drop="number of the segment"),
     Rule("OBR-4", "DiagnosticReport.code", first_repetition(codeable_concept), repeats="whole", note="A06"),
-    Rule("OBR-4", "DiagnosticReport.extension[]", further_repetitions("OBR-4"), repeats="whole"),
+    Rule("OBR-4", "DiagnosticReport.extension[]", further_repetitions("OBR-4"), repeats="further"),
     Rule("OBR-7", "DiagnosticReport.effectiveDateTime", build=_effective, note="A25; with OBR-8 effectivePeriod"),
     Rule("OBR-8", "DiagnosticReport.effectivePeriod", build=_effective),
     Rule("OBR-22", "DiagnosticReport.issued", instant, note="A25"),

@@ -46,19 +46,22 @@ class Step(NamedTuple):
     handle : function
         Does the whole work.
     memo : Memo or None
-        Of the datatype function, when the target is one element (`Observation.method`, `Patient.identifier[]`): then
-        `apply_rules` does the work itself where the field has one repetition.
+        Of the datatype function, when the target is one element (`Observation.method`, `Patient.identifier[]`) or an extension:
+        then `apply_rules` does the work itself where the field has one repetition.
     key : str
-        The element.
-    appends : bool
-        The element is a list.
+        The element; of an extension its `value[x]`.
+    form : {"set", "append", "extension", "further"}
+        The element is set, is a list, or is that of an extension; `further`: there is nothing to do for one repetition.
+    url : str
+        Of the extension.
     """
 
     target: str
     handle: Builder
     memo: Memo | None = None
     key: str = ""
-    appends: bool = False
+    form: Literal["set", "append", "extension", "further"] = "set"
+    url: str = ""
 
 
 #: Steps by field number; an empty tuple where nothing is done (a dropped field, the segment name), None where no rule stands.
@@ -94,9 +97,10 @@ class Rule:
         Datatype function, memoised by text.
     build : function, optional
         Contextual function, instead of `value`.
-    repeats : {"each", "first", "whole"}
+    repeats : {"each", "first", "whole", "further"}
         `each`: the target is a list, each repetition appends. `first`: FHIR allows one value; further repetitions are
-        kept as sent on the resource. `whole`: the function gets the field with all its repetitions.
+        kept as sent on the resource. `whole`: the function gets the field with all its repetitions. `further`: so it does, and
+        it has nothing to say where there is one only.
     table : str
         The code map the function uses, for the documentation.
     drop : str
@@ -109,7 +113,7 @@ class Rule:
     target: str = ""
     value: DatatypeFunction | None = None
     build: Builder | None = None
-    repeats: Literal["each", "first", "whole"] = "first"
+    repeats: Literal["each", "first", "whole", "further"] = "first"
     table: str = ""
     drop: str = ""
     note: str = ""
@@ -214,7 +218,7 @@ def _value_handler(rule: Rule, environment: Environment) -> Builder:
     memo = environment.memo(rule.value)
     name, put = setter(rule.target)
     number = rule.field
-    whole, only_first = rule.repeats == "whole", rule.repeats == "first"
+    whole, only_first = rule.repeats in ("whole", "further"), rule.repeats == "first"
 
     def handle(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
         resource = targets[name]
@@ -243,9 +247,15 @@ def _step(rule: Rule, environment: Environment) -> Step:
     handle = _value_handler(rule, environment)
     path = rule.target.partition(".")[2]
     assert rule.value is not None
+    memo = environment.memo(rule.value)
+    extension = _EXTENSION.fullmatch(path)
+    if rule.repeats == "further":
+        return Step(name, handle, memo, form="further")
+    if extension is not None:
+        return Step(name, handle, memo, extension[2], "extension", extension[1])
     if "." in path or "(" in path:
         return Step(name, handle)
-    return Step(name, handle, environment.memo(rule.value), path.removesuffix("[]"), path.endswith("[]"))
+    return Step(name, handle, memo, path.removesuffix("[]"), "append" if path.endswith("[]") else "set")
 
 
 def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
@@ -293,9 +303,7 @@ def apply_rules(
     """
     fields = segment.fields
     known = len(plan)
-    count = len(fields)
-    for number in range(start, count if end is None or end > count else end):
-        text = fields[number]
+    for number, text in enumerate(fields[start:end] if start or end is not None else fields, start):
         if not text or text == '""':
             continue
         steps = plan[number] if number < known else None
@@ -304,7 +312,7 @@ def apply_rules(
             keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
             continue
         repeats = "~" in text
-        for name, handle, memo, key, appends in steps:
+        for name, handle, memo, key, form, url in steps:
             resource = targets.get(name)
             if resource is None:
                 continue
@@ -312,12 +320,21 @@ def apply_rules(
                 handle(assembly, segment, text, targets)
                 continue
             # the case of nearly every field, without a call: one value for one element
+            if form == "further":
+                continue
             value, faults = memo[text]
             if faults:
                 assembly.report_faults(segment, number, faults)
             if value is None:
                 continue
-            if appends:
+            if form == "extension":
+                extension = {"url": url}
+                if value.__class__ is Primitive:
+                    _put_primitive(extension, key, value)
+                else:
+                    extension[key] = value
+                value, key, form = extension, "extension", "append"
+            if form == "append":
                 found = resource.get(key)
                 if found is None:
                     resource[key] = [value]

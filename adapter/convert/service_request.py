@@ -222,7 +222,7 @@ ORC_RULES: tuple[Rule, ...] = (
     Rule("ORC-8", "ServiceRequest.basedOn[]", build=_parent(8), repeats="whole", note="A23"),
     Rule("ORC-9", f"ServiceRequest.extension({BUSINESS_EVENT})", build=_event, note="A28 A57"),
     *(Rule(f"ORC-{number}", "DiagnosticReport.Provenance.agent[]", build=read_after_the_walk) for number in (10, 11, 17, 19)),
-    Rule("ORC-17", "DiagnosticReport.extension[]", further_repetitions("ORC-17"), repeats="whole"),
+    Rule("ORC-17", "DiagnosticReport.extension[]", further_repetitions("ORC-17"), repeats="further"),
     *(Rule(f"ORC-{number}", "ServiceRequest.requester", build=read_after_the_walk) for number in (12, 21, 22, 23, 24)),
     Rule("ORC-14", f"ServiceRequest.extension({CALLBACK}).valueContactPoint", build=_callback(14), repeats="whole"),
     _kept("ORC-15"),

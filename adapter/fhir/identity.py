@@ -8,6 +8,7 @@ A UUID of a record number can be guessed by trying numbers: it is a pseudonym, n
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from uuid import UUID
 
 # Drawn once at random. Changing it changes the identity of every result that was ever sent.
@@ -51,5 +52,38 @@ def resource_uuid(*parts: str) -> str:
         text = joined(parts)
     state = _NAMESPACE_STATE.copy()
     state.update(text.encode())
-    digits = state.hexdigest()
+    return _written(state.hexdigest())
+
+
+def uuid_stem(*parts: str) -> Callable[..., str]:
+    """Make the function that gives the UUIDs of keys which begin alike: their common part is digested once.
+
+    Parameters
+    ----------
+    *parts : str
+        What the keys begin with; at least one.
+
+    Returns
+    -------
+    function
+        ``uuid_stem(*parts)(*rest)`` is ``resource_uuid(*parts, *rest)``.
+    """
+    text = _SEPARATOR.join(parts) + _SEPARATOR
+    usual = text[0] != _SEPARATOR and text.count(_SEPARATOR) == len(parts)
+    stem = _NAMESPACE_STATE.copy()
+    stem.update(text.encode())
+
+    def uuid_of(*rest: str) -> str:
+        ending = _SEPARATOR.join(rest) + _SEPARATOR
+        if not usual or ending.count(_SEPARATOR) > len(rest):
+            return resource_uuid(*parts, *rest)
+        state = stem.copy()
+        state.update(ending.encode())
+        return _written(state.hexdigest())
+
+    return uuid_of
+
+
+def _written(digits: str) -> str:
+    """Write the first 128 bits of a digest as a UUID of version 5."""
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
