@@ -87,9 +87,11 @@ class Assembly:
 
     def report_faults(self, segment: Segment, number: int, faults: Sequence[Fault]) -> None:
         """Note what a datatype function said about a field."""
-        where = place(segment, number)
-        for slug, component, detail, value in faults:
-            self.issues.append(new_issue((slug, f"{where}.{component}" if component else where, detail, value, ())))
+        name = segment.name
+        where = f"{name}[{segment.number}]-{number}" if name != "MSH" else place(segment, number)
+        for fault in faults:
+            component = fault[1]
+            self.issues.append(new_issue((fault[0], f"{where}.{component}" if component else where, fault[2], fault[3], ())))
 
     def keep_segment(self, segment: Segment, resource: dict[str, Any], detail: str = "") -> None:
         """Keep a segment that has no mapping on the resource of its level, as sent, and report it."""

@@ -10,7 +10,7 @@ nested values are shared as all memoised values are.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from adapter.convert.assembly import Assembly, new_issue
 from adapter.convert.datatypes.quantities import plain_number
@@ -24,25 +24,10 @@ _END = 14
 _KEY_LENGTH = 500
 
 
-class Template(NamedTuple):
-    """What the rules make of OBX-2 to OBX-13, the value itself excepted.
-
-    Parameters
-    ----------
-    elements : dict
-        Elements of the Observation.
-    lists : tuple of str
-        Those that are lists.
-    unit : dict
-        Elements of `valueQuantity` beside the number.
-    issues : list of (str, str, str, str)
-        Slug, place behind `OBX[n]`, detail and value of each issue.
-    """
-
-    elements: dict[str, Any]
-    lists: tuple[str, ...]
-    unit: dict[str, Any]
-    issues: list[tuple[str, str, str, str]]
+#: What the rules make of OBX-2 to OBX-13, the value itself excepted; a plain tuple, which is taken apart fastest:
+#: elements of the Observation; which of them are lists; elements of `valueQuantity` beside the number; and for each issue slug,
+#: place behind `OBX[n]`, detail and value.
+Template = tuple[dict[str, Any], tuple[str, ...], dict[str, Any], list[tuple[str, str, str, str]]]
 
 
 def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
@@ -78,7 +63,7 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
         elements, lists, unit, issues = template
         observation.update(elements)
         for name in lists:
-            observation[name] = list(elements[name])
+            observation[name] = elements[name].copy()
         observation["valueQuantity"] = {"value": number, **unit}
         if issues:
             where = f"OBX[{segment.number}]"
@@ -97,5 +82,5 @@ def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue]
     unit = {name: value for name, value in elements["valueQuantity"].items() if name != "value"}
     elements["valueQuantity"] = None
     where = len(place(segment))
-    return Template(elements, lists, unit, [(issue.slug, issue.place[where:], issue.detail, issue.value) for issue in issues])
+    return elements, lists, unit, [(issue.slug, issue.place[where:], issue.detail, issue.value) for issue in issues]
 

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import DatatypeFunction, Environment, Memo
+from adapter.convert.walks import Walk, written_walk
 
 if TYPE_CHECKING:
     from adapter.convert.assembly import Assembly
@@ -36,36 +37,35 @@ Targets = Mapping[str, dict[str, Any]]
 Builder = Callable[["Assembly", "Segment", str, Targets], None]
 
 
-class Step(NamedTuple):
-    """A compiled rule.
+#: A compiled rule, as a plain tuple, because that is taken apart three times as fast as a named one:
+#: the name of the resource it writes to; the function that does the whole work; then, where the rule gives one value to one
+#: element, so that `apply_rules` can do the work itself: the memo of the datatype function, the element, its form, the URL of
+#: the extension. `further`: there is nothing to do for a field that does not repeat.
+Form = Literal["set", "append", "extension", "further"]
+Step = tuple[str, Builder, Memo | None, str, Form, str]
+
+#: Shapes of segments that one plan knows, and how often one must come before a function is written for it.
+_SHAPES = 512
+_FREQUENT = 4
+
+
+@dataclass(slots=True, eq=False)
+class Plan:
+    """The compiled rules of one segment.
 
     Parameters
     ----------
-    target : str
-        Name of the resource it writes to.
-    handle : function
-        Does the whole work.
-    memo : Memo or None
-        Of the datatype function, when the target is one element (`Observation.method`, `Patient.identifier[]`) or an extension:
-        then `apply_rules` does the work itself where the field has one repetition.
-    key : str
-        The element; of an extension its `value[x]`.
-    form : {"set", "append", "extension", "further"}
-        The element is set, is a list, or is that of an extension; `further`: there is nothing to do for one repetition.
-    url : str
-        Of the extension.
+    steps : list of tuple of Step, or None
+        By field number; empty where nothing is done (a dropped field, the segment name), None where no rule stands.
+    walks : dict
+        Function for each frequent shape of the segment (`walks`).
+    met : dict
+        How often each other shape has come.
     """
 
-    target: str
-    handle: Builder
-    memo: Memo | None = None
-    key: str = ""
-    form: Literal["set", "append", "extension", "further"] = "set"
-    url: str = ""
-
-
-#: Steps by field number; an empty tuple where nothing is done (a dropped field, the segment name), None where no rule stands.
-Plan = list[tuple[Step, ...] | None]
+    steps: list[tuple[Step, ...] | None]
+    walks: dict[tuple[Any, ...], Walk] = field(default_factory=dict)
+    met: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
 
 class Primitive(NamedTuple):
@@ -241,21 +241,20 @@ def _value_handler(rule: Rule, environment: Environment) -> Builder:
 
 
 def _step(rule: Rule, environment: Environment) -> Step:
-    name = rule.target.partition(".")[0]
+    name, _, path = rule.target.partition(".")
     if rule.build is not None:
-        return Step(name, rule.build)
+        return name, rule.build, None, "", "set", ""
     handle = _value_handler(rule, environment)
-    path = rule.target.partition(".")[2]
     assert rule.value is not None
     memo = environment.memo(rule.value)
     extension = _EXTENSION.fullmatch(path)
     if rule.repeats == "further":
-        return Step(name, handle, memo, form="further")
+        return name, handle, memo, "", "further", ""
     if extension is not None:
-        return Step(name, handle, memo, extension[2], "extension", extension[1])
+        return name, handle, memo, extension[2], "extension", extension[1]
     if "." in path or "(" in path:
-        return Step(name, handle)
-    return Step(name, handle, memo, path.removesuffix("[]"), "append" if path.endswith("[]") else "set")
+        return name, handle, None, "", "set", ""
+    return name, handle, memo, path.removesuffix("[]"), "append" if path.endswith("[]") else "set", ""
 
 
 def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
@@ -270,15 +269,15 @@ def compile_rules(rules: Sequence[Rule], environment: Environment) -> Plan:
 
     Returns
     -------
-    list of tuple of Step, or None
-        Steps by field number; empty for a dropped field, None for a field without a rule.
+    Plan
+        With a step for each rule that is no drop.
     """
-    plan: Plan = [(), *[None] * max(rule.field for rule in rules)]
+    plan = Plan([(), *[None] * max(rule.field for rule in rules)])
     for rule in rules:
-        steps = plan[rule.field] or ()
+        steps = plan.steps[rule.field] or ()
         if not rule.drop:
             steps += (_step(rule, environment),)
-        plan[rule.field] = steps
+        plan.steps[rule.field] = steps
     return plan
 
 
@@ -289,7 +288,7 @@ def apply_rules(
 
     Parameters
     ----------
-    plan : list
+    plan : Plan
         From `compile_rules`.
     assembly : Assembly
         The message being converted.
@@ -302,19 +301,47 @@ def apply_rules(
         The fields to walk: from `start` up to but not including `end`.
     """
     fields = segment.fields
-    known = len(plan)
+    shape = (start, *targets, *map(bool, fields[start:end]))
+    walk = plan.walks.get(shape)
+    text = segment.text
+    if walk is not None and "~" not in text and '""' not in text:
+        walk(assembly, segment, fields, targets)
+        return
+    _apply_each(plan, assembly, segment, targets, start, end)
+    if walk is None:
+        _learn(plan, shape, start, list(targets))
+
+
+def _learn(plan: Plan, shape: tuple[Any, ...], start: int, targets: list[str]) -> None:
+    """Count a shape, and write the function for it when it turns out to be frequent."""
+    if len(plan.met) >= _SHAPES:
+        plan.met.clear()
+    met = plan.met[shape] = plan.met.get(shape, 0) + 1
+    if met < _FREQUENT:
+        return
+    numbers = [number for number, sent in enumerate(shape[1 + len(targets) :], start) if sent]
+    names = {"Primitive": Primitive, "put_primitive": _put_primitive, "keep_source": keep_source}
+    if len(plan.walks) >= _SHAPES:
+        plan.walks.clear()
+    plan.walks[shape] = written_walk(plan.steps, numbers, targets, names)
+
+
+def _apply_each(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets, start: int, end: int | None) -> None:
+    """Apply the rules of each valued field, whatever its form."""
+    fields = segment.fields
+    steps_of = plan.steps
+    known = len(steps_of)
     for number, text in enumerate(fields[start:end] if start or end is not None else fields, start):
         if not text or text == '""':
             continue
-        steps = plan[number] if number < known else None
+        steps = steps_of[number] if number < known else None
         if steps is None:
             assembly.report("unmapped-field", segment, number)
             keep_source(next(iter(targets.values())), f"{segment.name}-{number}", text)
             continue
         repeats = "~" in text
         for name, handle, memo, key, form, url in steps:
-            resource = targets.get(name)
-            if resource is None:
+            if name not in targets:
                 continue
             if memo is None or repeats:
                 handle(assembly, segment, text, targets)
@@ -327,20 +354,21 @@ def apply_rules(
                 assembly.report_faults(segment, number, faults)
             if value is None:
                 continue
+            resource = targets[name]
+            if form == "set":
+                if value.__class__ is Primitive:
+                    _put_primitive(resource, key, value)
+                else:
+                    resource[key] = value
+                continue
             if form == "extension":
                 extension = {"url": url}
                 if value.__class__ is Primitive:
                     _put_primitive(extension, key, value)
                 else:
                     extension[key] = value
-                value, key, form = extension, "extension", "append"
-            if form == "append":
-                found = resource.get(key)
-                if found is None:
-                    resource[key] = [value]
-                else:
-                    found.append(value)
-            elif value.__class__ is Primitive:
-                _put_primitive(resource, key, value)
+                key, value = "extension", extension
+            if key in resource:
+                resource[key].append(value)
             else:
-                resource[key] = value
+                resource[key] = [value]

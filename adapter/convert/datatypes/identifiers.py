@@ -175,13 +175,39 @@ def identifier_cx(text: str, environment: Environment) -> dict[str, Any] | None:
 
 def _entity(text: str, environment: Environment, prefix: str, type_code: dict[str, Any] | None) -> dict[str, Any] | None:
     """EI -> Identifier, for a field or (with `prefix`) a component turned into components."""
-    parts = components(text, 4)
-    if not any(parts):
+    number, _, rest = text.partition("^")
+    value = leaf(number.rstrip("&"))
+    # numbers of orders never come again, their authorities always do
+    names, faults = environment.memo(entity_authority)[rest]
+    for fault in faults:
+        environment.fault(*fault)
+    if not value and names is None:
         return None
-    found = _identifier(parts[0], _authority(parts[1:4], environment), environment, prefix + "2", type_code)
-    if any(parts[4:]):
+    found = _identifier(value, names[:2] if names is not None else (None, None), environment, prefix + "2", type_code)
+    if names is not None and names[2]:
         keep(found, text)
     return found
+
+
+def entity_authority(text: str, environment: Environment) -> tuple[str | None, dict[str, Any] | None, bool] | None:
+    """EI without its number -> system and assigner, and whether more is valued than EI has components for.
+
+    Parameters
+    ----------
+    text : str
+        What follows the number in ER7: `namespace^universal id^type`.
+    environment : Environment
+        Surroundings.
+
+    Returns
+    -------
+    tuple or None
+        None when nothing is valued.
+    """
+    parts = components(text, 3)
+    if not any(parts):
+        return None
+    return *_authority(parts[:3], environment), any(parts[3:])
 
 
 def identifier_ei(text: str, environment: Environment) -> dict[str, Any] | None:
