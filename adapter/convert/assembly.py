@@ -137,24 +137,20 @@ class Assembly:
         resource_type = resource["resourceType"]
         full_url = "urn:uuid:" + uuid
         if policy == "put":
-            entry = Entry(resource, full_url, "PUT", f"{resource_type}/{uuid}")
             resource["id"] = uuid
+            entry = Entry(resource, full_url, "PUT", f"{resource_type}/{uuid}")
         else:
-            if identifier is None:
-                if self.own_identifiers:
-                    own = {"system": URI_SYSTEM, "value": full_url}
-                    if "identifier" in resource:
-                        resource["identifier"].append(own)
-                    else:
-                        resource["identifier"] = [own]
-                token = _OWN_TOKEN + full_url
-            else:
+            if identifier is not None:
                 chosen = resource["identifier"][identifier]
                 token = f"identifier={_query(chosen['system'])}|{_query(chosen['value'])}"
-            if policy == "absent":
-                entry = Entry(resource, full_url, "POST", resource_type, token)
             else:
+                token = _OWN_TOKEN + full_url
+                if self.own_identifiers:
+                    resource.setdefault("identifier", []).append({"system": URI_SYSTEM, "value": full_url})
+            if policy == "update":
                 entry = Entry(resource, full_url, "PUT", f"{resource_type}?{token}")
+            else:
+                entry = Entry(resource, full_url, "POST", resource_type, token)
         self.entries.append(entry)
         self.resources[full_url] = resource
         return {"reference": full_url}

@@ -146,17 +146,19 @@ class Environment:
     faults: list[Fault] = field(default_factory=list)
     #: memo by datatype function; one that is not there yet comes by `memo`
     memos: dict[DatatypeFunction, Memo] = field(default_factory=dict)
-    #: template by the text of OBX-2 to OBX-13; `observation_template` makes and reads them
-    result_templates: Recent = field(init=False)
+    #: templates of results, by the text of OBX-2 to OBX-13: without the value, which is a number, and with it; see
+    #: `observation_template`
+    number_templates: Recent = field(init=False)
+    value_templates: Recent = field(init=False)
 
     def __post_init__(self) -> None:
-        self.result_templates = Recent(self)
+        self.number_templates = Recent(self)
+        self.value_templates = Recent(self)
 
     def age(self) -> None:
         """Begin a new generation in all memos."""
         self.remembered = 0
-        self.result_templates.age()
-        for memo in self.memos.values():
+        for memo in (self.number_templates, self.value_templates, *self.memos.values()):
             memo.age()
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:

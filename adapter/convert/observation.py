@@ -394,13 +394,14 @@ def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple
 def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[str, Policy]:
     """Give the UUID of a result and what a transaction does with it."""
     fields = segment.fields
+    count = len(fields)
     policy: Policy = "absent" if status in _NOT_FINAL else "update"
-    named = len(fields) > 21 and valued(fields[21])
+    named = count > 21 and valued(fields[21])
     if named:
         where = ("OBX-21", fields[21])
         key = (assembly.patient_key,)
     else:
-        where = _place_key(surroundings.codes, fields)
+        where = (surroundings.codes[fields[3]][0], fields[4]) if count > 4 else ("", "")
         if where not in surroundings.ambiguous:
             occurrences = surroundings.occurrences
             ordinal = occurrences[where] = occurrences.get(where, 0) + 1

@@ -1,10 +1,10 @@
-"""The fast way through OBX-1 to OBX-13 of a plain number: a template that all results with the same text in these fields share.
+"""The fast way through OBX-1 to OBX-13: a template that all results with the same text in these fields share.
 
-What OBX-2 to OBX-13 say (code, unit, range, flag, status) depends on their text alone, once OBX-5 is known to be a number; a
-feed repeats a few hundred such texts. The first result with a text goes through the rules, and what they made of it is remembered
-as the template; the next one copies it and sets its own number. Measured: 3 us instead of 6 us a result.
+What OBX-2 to OBX-13 say (code, unit, range, flag, status) depends on their text alone; a feed repeats a few hundred such texts,
+if a plain number in OBX-5 is left out of them. The first result with a text goes through the rules, and what they made of it is
+remembered as the template; the next one copies it and sets its own number.
 
-A template holds no value and nothing of the segment but these texts. It is never handed out itself: its lists are copied, its
+A template holds nothing of the segment but these texts. It is never handed out itself: its lists are copied, its
 nested values are shared as all memoised values are.
 """
 
@@ -20,14 +20,16 @@ from adapter.issues import Issue
 
 #: First field that a template does not cover: OBX-14 is a time, and what follows names people and places of one message.
 _END = 14
+#: Types of values that are words and recur; their text is part of the key. (A document, ED or RP, goes to the report as well.)
+_REPEATED = frozenset(("ST", "TX", "FT", "CE", "CWE", "CNE", "CF", "IS", "ID"))
 #: Longer texts are not worth remembering: they seldom come twice.
 _KEY_LENGTH = 500
 
 
-#: What the rules make of OBX-2 to OBX-13, the value itself excepted; a plain tuple, which is taken apart fastest:
-#: elements of the Observation; which of them are lists; elements of `valueQuantity` beside the number; and for each issue slug,
-#: place behind `OBX[n]`, detail and value.
-Template = tuple[dict[str, Any], tuple[str, ...], dict[str, Any], list[tuple[str, str, str, str]]]
+#: What the rules make of OBX-2 to OBX-13; a plain tuple, which is taken apart fastest: elements of the Observation; which of
+#: them are lists; elements of `valueQuantity` beside the number, None where the value is one of the elements; and for each issue
+#: slug, place behind `OBX[n]`, detail and value.
+Template = tuple[dict[str, Any], tuple[str, ...], dict[str, Any] | None, list[tuple[str, str, str, str]]]
 
 
 def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
@@ -35,7 +37,7 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
 
     Parameters
     ----------
-    plan : list
+    plan : Plan
         Compiled rules of OBX.
     assembly : Assembly
         The message being converted.
@@ -46,41 +48,51 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
     """
     fields = segment.fields
     environment = assembly.environment
-    number = plain_number(fields[5]) if len(fields) > 5 and fields[2] == "NM" and environment.remembers else None
-    if number is None:
+    kind = fields[2] if len(fields) > 5 and environment.remembers else ""
+    if kind == "NM":
+        number = plain_number(fields[5])
+        if number is None:
+            apply_rules(plan, assembly, segment, targets)
+            return
+        key = "|".join(fields[2:5] + fields[6:_END])
+        templates = environment.number_templates
+    elif kind in _REPEATED:
+        number = None
+        key = "|".join(fields[2:_END])
+        templates = environment.value_templates
+    else:
         apply_rules(plan, assembly, segment, targets)
         return
-    key = "|".join(fields[2:5] + fields[6:_END])
-    templates = environment.result_templates
     template = templates.get(key) or templates.recall(key)
     observation = targets["Observation"]
     if template is None:
         before = len(assembly.issues)
         apply_rules(plan, assembly, segment, targets, 0, _END)
-        if len(key) <= _KEY_LENGTH:
-            templates.keep(key, _template(segment, observation, assembly.issues[before:]))
+        if len(key) <= _KEY_LENGTH and "component" not in observation:
+            templates.keep(key, _template(segment, observation, assembly.issues[before:], number is not None))
     else:
         elements, lists, unit, issues = template
         observation.update(elements)
         for name in lists:
             observation[name] = elements[name].copy()
-        observation["valueQuantity"] = {"value": number, **unit}
+        if unit is not None:
+            observation["valueQuantity"] = {"value": number, **unit}
         if issues:
             where = f"OBX[{segment.number}]"
-            for slug, inside, detail, value in issues:
-                assembly.issues.append(new_issue((slug, where + inside, detail, value, ())))
+            assembly.issues += [new_issue((slug, where + inside, detail, value, ())) for slug, inside, detail, value in issues]
     if len(fields) > _END:
         apply_rules(plan, assembly, segment, targets, _END)
 
 
-def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue]) -> Template:
-    """Take from an Observation what its segment gave."""
+def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue], numeric: bool) -> Template:
+    """Take from an Observation what its segment gave; of a number everything but the number."""
     elements = {name: value for name, value in observation.items() if name not in ("resourceType", "category")}
     lists = tuple(name for name, value in elements.items() if value.__class__ is list)
     for name in lists:
         elements[name] = list(elements[name])
-    unit = {name: value for name, value in elements["valueQuantity"].items() if name != "value"}
-    elements["valueQuantity"] = None
+    unit = None
+    if numeric:
+        unit = {name: value for name, value in elements["valueQuantity"].items() if name != "value"}
+        elements["valueQuantity"] = None
     where = len(place(segment))
     return elements, lists, unit, [(issue.slug, issue.place[where:], issue.detail, issue.value) for issue in issues]
-

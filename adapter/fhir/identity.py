@@ -52,7 +52,8 @@ def resource_uuid(*parts: str) -> str:
         text = joined(parts)
     state = _NAMESPACE_STATE.copy()
     state.update(text.encode())
-    return _written(state.hexdigest())
+    digits = state.hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
 def uuid_stem(*parts: str) -> Callable[..., str]:
@@ -79,11 +80,7 @@ def uuid_stem(*parts: str) -> Callable[..., str]:
             return resource_uuid(*parts, *rest)
         state = stem.copy()
         state.update(ending.encode())
-        return _written(state.hexdigest())
+        digits = state.hexdigest()
+        return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
     return uuid_of
-
-
-def _written(digits: str) -> str:
-    """Write the first 128 bits of a digest as a UUID of version 5."""
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
