@@ -13,7 +13,6 @@ Mapping: v2-to-FHIR ORU_R01 rows 55 to 69 and 78.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +43,7 @@ FURTHER_SPECIMEN = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observ
 _NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
 _CORRECTIONS = frozenset("CWD")
 _QUESTIONS = frozenset({"QST", "SCI"})
+_NONE: frozenset[tuple[str, str]] = frozenset()
 #: OBX-33 and what follows may name specimens: a segment with more fields than this.
 _NAMED_SPECIMEN = 33
 
@@ -219,16 +219,11 @@ def build_observation(
     observation: dict[str, Any] = {"resourceType": "Observation", "code": _NO_CODE}
     if surroundings.category:
         observation["category"] = surroundings.category.copy()
-    surroundings.targets["Observation"] = observation
-    apply_result_rules(surroundings.plan, assembly, segment, surroundings.targets)
-    if result.notes:
-        written = build_notes(assembly, plans, result.notes)
-        if written:
-            observation["note"] = written
-    for participant in result.participants:
-        add_participant(assembly, plans, participant, observation)
-    for local in result.others:
-        assembly.keep_segment(local, observation)
+    targets = surroundings.targets
+    targets["Observation"] = observation
+    apply_result_rules(surroundings.plan, assembly, segment, targets)
+    if result.notes or result.participants or result.others:
+        _add_attached(assembly, plans, result, observation)
     status = observation.get("status", "unknown")
     if (
         status == "unknown"
@@ -237,7 +232,7 @@ def build_observation(
     ):
         _complete_required(assembly, segment, observation, status)
     observation.update(surroundings.common)
-    if surroundings.effective is not None and "effectiveDateTime" not in observation and "_effectiveDateTime" not in observation:
+    if "effectiveDateTime" not in observation and surroundings.effective is not None and "_effectiveDateTime" not in observation:
         put(observation, *surroundings.effective)
     if focus is None and len(fields) <= _NAMED_SPECIMEN:
         specimen = surroundings.specimen
@@ -248,13 +243,13 @@ def build_observation(
     uuid, policy = _identity(assembly, segment, status, surroundings)
     reference = assembly.enter(observation, uuid, policy)
     context.observations.append((reference, observation, segment))
+    organizations = organizations_of(assembly, observation["performer"]) if "performer" in observation else None
     assembly.observations.append(
         ObservationContext(
             observation,
             assembly.patient,
             specimen[1] if specimen is not None else None,
-            (organizations_of(assembly, observation["performer"]) if "performer" in observation else None)
-            or context.organizations,
+            organizations or context.organizations,
             assembly.sender_application,
             assembly.sender_facility,
             f"OBX[{segment.number}]",
@@ -262,6 +257,18 @@ def build_observation(
         )
     )
     return reference
+
+
+def _add_attached(assembly: Assembly, plans: dict[str, Plan], result: Result, observation: dict[str, Any]) -> None:
+    """Add what the segments behind an OBX say: NTE, PRT, and local ones."""
+    if result.notes:
+        written = build_notes(assembly, plans, result.notes)
+        if written:
+            observation["note"] = written
+    for participant in result.participants:
+        add_participant(assembly, plans, participant, observation)
+    for local in result.others:
+        assembly.keep_segment(local, observation)
 
 
 def _complete_required(assembly: Assembly, segment: Segment, observation: dict[str, Any], status: str) -> None:
@@ -383,12 +390,15 @@ def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple
     """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
     codes = assembly.environment.memo(code_key)
     everything = [result.segment.fields for result in results]
-    corrected = {_place_key(codes, fields) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
+    corrected = {(codes[fields[3]][0], fields[4]) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
     if not corrected:
-        return frozenset()
-    unnamed = [fields for fields in everything if len(fields) <= 21 or not valued(fields[21])]
-    occurrences = Counter(_place_key(codes, fields) for fields in unnamed)
-    return frozenset(key for key in corrected if occurrences[key] > 1)
+        return _NONE
+    occurrences = dict.fromkeys(corrected, 0)
+    for fields in everything:
+        where = _place_key(codes, fields)
+        if where in corrected and (len(fields) <= 21 or not valued(fields[21])):
+            occurrences[where] += 1
+    return frozenset([where for where, count in occurrences.items() if count > 1])
 
 
 def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[str, Policy]:

@@ -17,7 +17,7 @@ from adapter.convert.datatypes.text import components, put
 from adapter.convert.datatypes.verbatim import source_extension
 from adapter.convert.notes import build_notes
 from adapter.convert.order_context import OrderContext
-from adapter.convert.order_identity import report_key, request_key
+from adapter.convert.order_identity import order_keys
 from adapter.convert.participation import role_code, role_of
 from adapter.convert.party import share_filled
 from adapter.convert.report import DATA_ABSENT_REASON, add_participant, add_report, check_status, new_report
@@ -79,7 +79,7 @@ def build_order(assembly: Assembly, plans: dict[str, Plan], order: Order) -> Ord
             apply_rules(plans[segment.name], assembly, segment, targets)
             _keep_homeless(segment, targets, order)
     check_status(assembly, request, report)
-    key = report_key(assembly, order)
+    key, request_key = order_keys(assembly, order)
     reference: dict[str, str] | None = None
     if service_request is not None:
         _set_status(assembly, order, service_request)
@@ -88,7 +88,7 @@ def build_order(assembly: Assembly, plans: dict[str, Plan], order: Order) -> Ord
             service_request["code"] = {"extension": [{"url": DATA_ABSENT_REASON, "valueCode": "unknown"}]}
         add_timing(assembly, plans, order, service_request)
         set_requester(assembly, order, service_request)
-        reference = _add_request(assembly, order, service_request)
+        reference = _add_request(assembly, order, service_request, request_key)
         report["basedOn"] = [reference]
         service_request = assembly.resources[reference["reference"]]
     elif order.timing:
@@ -107,7 +107,9 @@ def build_order(assembly: Assembly, plans: dict[str, Plan], order: Order) -> Ord
 
 def _new_request(assembly: Assembly, order: Order) -> dict[str, Any] | None:
     """Make a ServiceRequest with what R4 requires; None where the order has no number (A14)."""
-    numbers = [text for segment in (order.request, order.common_order) if segment is not None for text in segment.fields[2:4]]
+    numbers = order.request.fields[2:4] if order.request is not None else []
+    if order.common_order is not None:
+        numbers += order.common_order.fields[2:4]
     if not any(map(valued, numbers)):
         return None
     request: dict[str, Any] = {"resourceType": "ServiceRequest", "status": "unknown", "intent": "order"}
@@ -135,7 +137,7 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
     vocabulary = assembly.environment.tables.vocabulary
     common = order.common_order
     for segment, number, table in ((common, 5, "0038"), (common, 1, "0119"), (order.request, 25, "0123-request")):
-        if segment is None or not valued(segment[number]):
+        if segment is None or len(segment.fields) <= number or not valued(segment.fields[number]):
             continue
         row = vocabulary[table].get(components(segment[number], 1)[0])
         if row is not None and number == 5:
@@ -150,18 +152,17 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
             request.setdefault("extension", []).append(source_extension("ORC-5", segment[5]))
 
 
-def _add_request(assembly: Assembly, order: Order, request: dict[str, Any]) -> dict[str, str]:
+def _add_request(assembly: Assembly, order: Order, request: dict[str, Any], key: tuple[str, ...]) -> dict[str, str]:
     """Put the ServiceRequest into the message; the same order again adds what it says beyond."""
-    segments = [segment for segment in (order.common_order, order.request) if segment is not None]
-    sources = [(segment.name, segment.text) for segment in segments]
-    return share_filled(assembly, request, (assembly.patient_key, *request_key(assembly, order)), sources=sources)
+    sources = [(segment.name, segment.text) for segment in (order.common_order, order.request) if segment is not None]
+    return share_filled(assembly, request, (assembly.patient_key, *key), sources=sources)
 
 
 def _add_notes(
     assembly: Assembly, plans: dict[str, Plan], order: Order, report: dict[str, Any], service_request: dict[str, Any] | None
 ) -> None:
     """NTE after OBR or ORC -> notes of the request, and of the report by the extension for R5's `note` (A11)."""
-    notes = build_notes(assembly, plans, order.notes)
+    notes = build_notes(assembly, plans, order.notes) if order.notes else []
     if notes and service_request is not None:
         service_request["note"] = [*service_request.get("note", ()), *notes]
     if notes:

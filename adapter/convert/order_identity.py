@@ -68,8 +68,8 @@ def _of_message(assembly: Assembly, order: Order) -> tuple[str, ...]:
     return ("message", assembly.sender_key, assembly.message.control_id, assembly.message.header[7], place)
 
 
-def report_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
-    """Give the key of the report of an order, without the patient.
+def order_keys(assembly: Assembly, order: Order) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the keys of the report and of the ServiceRequest of an order, without the patient.
 
     Parameters
     ----------
@@ -80,25 +80,18 @@ def report_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
 
     Returns
     -------
-    tuple of str
-        By filler order number, else placer order number, else by the place in this message.
+    tuple of (tuple of str, tuple of str)
+        The report by its filler order number, else by the placer order number; the request the other way round; both else by the
+        place in this message.
     """
     code = assembly.environment.memo(code_key)[order.request[4]][0] if order.request is not None else ""
-    for field, name in ((3, "filler"), (2, "placer")):
-        number = _number(assembly, order, field)
-        if number:
-            return (name, *number, code)
-    return (*_of_message(assembly, order), code)
-
-
-def request_key(assembly: Assembly, order: Order) -> tuple[str, ...]:
-    """Give the key of the ServiceRequest of an order, without the patient: by placer order number, else filler order number."""
-    code = assembly.environment.memo(code_key)[order.request[4]][0] if order.request is not None else ""
-    for field, name in ((2, "placer"), (3, "filler")):
-        number = _number(assembly, order, field)
-        if number:
-            return (name, *number, code)
-    return (*_of_message(assembly, order), code)
+    placer, filler = _number(assembly, order, 2), _number(assembly, order, 3)
+    by_placer = ("placer", *placer, code) if placer else ()
+    by_filler = ("filler", *filler, code) if filler else ()
+    if not by_placer and not by_filler:
+        place = (*_of_message(assembly, order), code)
+        return place, place
+    return by_filler or by_placer, by_placer or by_filler
 
 
 def specimen_key(assembly: Assembly, segment: Segment | None, report: tuple[str, ...]) -> tuple[str, ...]:

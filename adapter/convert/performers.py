@@ -75,8 +75,12 @@ def build_performers(assembly: Assembly, segment: Segment, text: str, targets: T
 
 def organizations_of(assembly: Assembly, performers: Sequence[Reference]) -> list[dict[str, Any]]:
     """Give the Organizations among performers."""
-    found = [assembly.resources[performer["reference"]] for performer in performers]
-    return [resource for resource in found if resource["resourceType"] == "Organization"]
+    resources = assembly.resources
+    return [
+        resource
+        for performer in performers
+        if (resource := resources[performer["reference"]])["resourceType"] == "Organization"
+    ]
 
 
 def keep_producer(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -28,10 +28,9 @@ _AGENTS = ((10, "enterer"), (11, "verifier"), (19, "performer"))
 
 
 def _repetitions(segment: Segment | None, number: int) -> list[str]:
-    text = segment[number] if segment is not None else ""
-    if "~" not in text:
-        return [text] if valued(text) else []
-    return [part for part in text.split("~") if valued(part)]
+    if segment is None or len(segment.fields) <= number or not segment.fields[number]:
+        return []
+    return [part for part in segment.fields[number].split("~") if valued(part)]
 
 
 def _keep(resource: dict[str, Any], name: str, text: str) -> None:
@@ -111,7 +110,8 @@ def add_provenance(assembly: Assembly, common: Segment, target: dict[str, str]) 
     target : dict
         Reference to what was ordered or reported.
     """
-    if not any(common.fields[10:20]):
+    handled = common.fields[10:12] + common.fields[17:20:2]
+    if not any(handled):
         return
     agents: list[dict[str, Any]] = []
     workplaces = _repetitions(common, 17)

@@ -35,8 +35,9 @@ def add_identifier(resource: dict[str, Any], identifier: dict[str, Any]) -> None
     there: list[dict[str, Any]] = resource.setdefault("identifier", [])
     if identifier in there:
         return
+    value = identifier.get("value")
     for index, other in enumerate(there):
-        if other.get("value") == identifier.get("value") and other.get("type") == identifier.get("type"):
+        if other.get("value") == value and other.get("type") == identifier.get("type"):
             if identifier.keys() <= {"type", "value"}:
                 return
             if other.keys() <= {"type", "value"}:
@@ -51,10 +52,16 @@ def _number(number: int, kind: str) -> Builder:
 
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
         identifier = assembly.value(function, segment, number, text)
-        if identifier is not None:
-            for name in ("ServiceRequest", "DiagnosticReport"):
-                if name in targets:
-                    add_identifier(targets[name], identifier)
+        if identifier is None:
+            return
+        for name in ("ServiceRequest", "DiagnosticReport"):
+            resource = targets.get(name)
+            if resource is None:
+                continue
+            if "identifier" in resource:
+                add_identifier(resource, identifier)
+            else:
+                resource["identifier"] = [identifier]
 
     return build
 
@@ -101,7 +108,8 @@ def _filler_group(assembly: Assembly, segment: Segment, text: str, targets: Targ
 
 def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """ORC-1, ORC-9 -> one `businessEvent` with what happened and when (A28)."""
-    if any(one["url"] == BUSINESS_EVENT for one in targets["ServiceRequest"].get("extension", ())):
+    request = targets["ServiceRequest"]
+    if "extension" in request and any([one["url"] == BUSINESS_EVENT for one in request["extension"]]):
         return
     parts: list[dict[str, Any]] = []
     if valued(segment[1]):
@@ -114,7 +122,7 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
         if len(date) > 1:
             parts.append(date)
     if parts:
-        targets["ServiceRequest"].setdefault("extension", []).append({"url": BUSINESS_EVENT, "extension": parts})
+        request.setdefault("extension", []).append({"url": BUSINESS_EVENT, "extension": parts})
 
 
 def _status_reason(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -250,6 +250,8 @@ def add_timing(assembly: Assembly, plans: dict[str, Plan], order: Order, request
     request : dict
         The ServiceRequest; changed.
     """
+    if not order.timing and not _has_old_timing(order):
+        return
     targets = {"ServiceRequest": request}
     segments = [segment for segment in order.timing if segment.name == "TQ1"]
     if segments:
@@ -262,6 +264,14 @@ def add_timing(assembly: Assembly, plans: dict[str, Plan], order: Order, request
     timing = request.get("occurrenceTiming")
     if timing is not None:
         _close(assembly, order, request, timing)
+
+
+def _has_old_timing(order: Order) -> bool:
+    """Tell whether a segment is long enough to have a TQ field with something in it."""
+    common, request = order.common_order, order.request
+    return (common is not None and len(common.fields) > 7 and common.fields[7] != "") or (
+        request is not None and len(request.fields) > 27 and request.fields[27] != ""
+    )
 
 
 def _close(assembly: Assembly, order: Order, request: dict[str, Any], timing: dict[str, Any]) -> None:

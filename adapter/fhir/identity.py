@@ -75,7 +75,7 @@ def uuid_stem(*parts: str) -> Callable[..., str]:
     stem.update(text.encode())
 
     def uuid_of(*rest: str) -> str:
-        ending = _SEPARATOR.join(rest) + _SEPARATOR
+        ending = _SEPARATOR.join((*rest, ""))
         if not usual or ending.count(_SEPARATOR) > len(rest):
             return resource_uuid(*parts, *rest)
         state = stem.copy()

@@ -92,9 +92,14 @@ def promoted(text: str) -> str:
 
 
 def any_valued(parts: list[str], numbers: Iterable[int]) -> bool:
-    """Tell whether one of the components with these numbers (from 1) is valued."""
+    """Tell whether one of the components with these numbers (from 1, ascending) is valued."""
     count = len(parts)
-    return any(number <= count and parts[number - 1] for number in numbers)
+    for number in numbers:
+        if number > count:
+            return False
+        if parts[number - 1]:
+            return True
+    return False
 
 
 def verbatim(text: str) -> dict[str, Any]:
