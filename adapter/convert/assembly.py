@@ -88,10 +88,10 @@ class Assembly:
     def report_faults(self, segment: Segment, number: int, faults: Sequence[Fault]) -> None:
         """Note what a datatype function said about a field."""
         name = segment.name
-        where = f"{name}[{segment.number}]-{number}" if name != "MSH" else place(segment, number)
+        where = f"{name}[{segment.number}]-{number}" if name != "MSH" else f"MSH-{number}"
         for fault in faults:
-            component = fault[1]
-            self.issues.append(new_issue((fault[0], f"{where}.{component}" if component else where, fault[2], fault[3], ())))
+            inside = f"{where}.{fault[1]}" if fault[1] else where
+            self.issues.append(new_issue((fault[0], inside, fault[2], fault[3], ())))
 
     def keep_segment(self, segment: Segment, resource: dict[str, Any], detail: str = "") -> None:
         """Keep a segment that has no mapping on the resource of its level, as sent, and report it."""

@@ -44,6 +44,8 @@ _NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
 _CORRECTIONS = frozenset("CWD")
 _QUESTIONS = frozenset({"QST", "SCI"})
 _NONE: frozenset[tuple[str, str]] = frozenset()
+#: Instance identifier of a result.
+_INSTANCE = 21
 #: OBX-33 and what follows may name specimens: a segment with more fields than this.
 _NAMED_SPECIMEN = 33
 
@@ -240,7 +242,15 @@ def build_observation(
             observation["specimen"] = specimen[0]
     else:
         specimen = _specimen(assembly, segment, observation, context, surroundings, focus)
-    uuid, policy = _identity(assembly, segment, status, surroundings)
+    where = (surroundings.codes[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
+    policy: Policy
+    if where in surroundings.ambiguous or (len(fields) > _INSTANCE and valued(fields[_INSTANCE])):
+        uuid, policy = _odd_identity(assembly, segment, status, surroundings, where)
+    else:
+        occurrences = surroundings.occurrences
+        occurrences[where] = ordinal = occurrences.get(where, 0) + 1
+        uuid = surroundings.uuid(*where, str(ordinal))
+        policy = "absent" if status in _NOT_FINAL else "update"
     reference = assembly.enter(observation, uuid, policy)
     context.observations.append((reference, observation, segment))
     organizations = organizations_of(assembly, observation["performer"]) if "performer" in observation else None
@@ -401,21 +411,16 @@ def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple
     return frozenset([where for where, count in occurrences.items() if count > 1])
 
 
-def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings) -> tuple[str, Policy]:
-    """Give the UUID of a result and what a transaction does with it."""
-    fields = segment.fields
-    count = len(fields)
+def _odd_identity(
+    assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings, where: tuple[str, str]
+) -> tuple[str, Policy]:
+    """Give the UUID of a result with an instance identifier or an ambiguous place, and what a transaction does with it."""
     policy: Policy = "absent" if status in _NOT_FINAL else "update"
-    named = count > 21 and valued(fields[21])
+    named = valued(segment[_INSTANCE])
     if named:
-        where = ("OBX-21", fields[21])
+        where = ("OBX-21", segment[_INSTANCE])
         key = (assembly.patient_key,)
     else:
-        where = (surroundings.codes[fields[3]][0], fields[4]) if count > 4 else ("", "")
-        if where not in surroundings.ambiguous:
-            occurrences = surroundings.occurrences
-            ordinal = occurrences[where] = occurrences.get(where, 0) + 1
-            return surroundings.uuid(*where, str(ordinal)), policy
         assembly.report("identity-ambiguous", segment, 4)
         header = assembly.message.header
         key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *surroundings.key[1:])
@@ -423,5 +428,5 @@ def _identity(assembly: Assembly, segment: Segment, status: str, surroundings: S
     occurrences = assembly.occurrences.setdefault(key, {})
     ordinal = occurrences[where] = occurrences.get(where, 0) + 1
     if named and ordinal > 1:
-        assembly.report("identity-ambiguous", segment, 21, detail="the instance identifier occurs twice")
+        assembly.report("identity-ambiguous", segment, _INSTANCE, detail="the instance identifier occurs twice")
     return resource_uuid("Observation", *key, *where, str(ordinal)), policy
