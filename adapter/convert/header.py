@@ -290,7 +290,7 @@ def build_header(
     header: dict[str, Any] = {}
     if message:
         header = targets["MessageHeader"] = {"resourceType": "MessageHeader", "source": {"_endpoint": UNKNOWN}}
-    reports = [entry.full_url for entry in assembly.entries if entry.resource["resourceType"] == "DiagnosticReport"]
+    reports = [url for url, resource in assembly.resources.items() if resource["resourceType"] == "DiagnosticReport"]
     if message:
         if reports:
             header["focus"] = [{"reference": url} for url in reports]

@@ -47,7 +47,7 @@ def normalised(*names: str) -> str:
 
 def registered_number(number: str, authority: str, environment: Environment) -> tuple[str, ...]:
     """Give the key of a number whose authority (HD in ER7) has a universal id; empty for a bare namespace or no number."""
-    uri = hd_uri(authority, environment) if number and authority else None
+    uri = environment.memo(hd_uri)[authority][0] if number and authority else None
     return (uri, number) if uri is not None else ()
 
 

@@ -40,12 +40,13 @@ def time_span(text: str, environment: Environment) -> Any:
 
 def set_times(assembly: Assembly, segment: Segment, holder: dict[str, Any], moment: str, span: str) -> None:
     """Set the time of OBR-7, or the Period of OBR-7 and OBR-8 where an end is sent."""
-    if valued(segment[8]):
-        found = assembly.value(time_span, segment, 7, f"{segment[7] if valued(segment[7]) else ''}|{segment[8]}")
+    start, end = segment[7], segment[8]
+    if valued(end):
+        found = assembly.value(time_span, segment, 7, f"{start if valued(start) else ''}|{end}")
         if found is not None:
             holder[span] = found
     else:
-        put(holder, moment, assembly.value(date_time, segment, 7, segment[7]))
+        put(holder, moment, assembly.value(date_time, segment, 7, start))
 
 
 def _effective(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:

@@ -304,7 +304,8 @@ def apply_rules(
     shape = (start, *targets, *map(bool, fields[start:end]))
     walk = plan.walks.get(shape)
     text = segment.text
-    if walk is not None and "~" not in text and '""' not in text:
+    # MSH-2 has a `~` of its own
+    if walk is not None and '""' not in text and ("~" not in text or (text[:3] == "MSH" and "~" not in text[9:])):
         walk(assembly, segment, fields, targets)
         return
     _apply_each(plan, assembly, segment, targets, start, end)

@@ -112,7 +112,7 @@ def _number(parts: list[str]) -> str:
     country, area, local, extension = parts[4:8]
     if not local:
         return ""
-    number = " ".join(part for part in (f"+{country.removeprefix('+')}" if country else "", area, local) if part)
+    number = " ".join([part for part in (f"+{country.removeprefix('+')}" if country else "", area, local) if part])
     return f"{number} X{extension}" if extension else number
 
 
@@ -171,12 +171,14 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
         candidates = (parts[3], *numbers)
     else:
         candidates = (*numbers, "" if system else parts[3])
-    value = next((candidate for candidate in candidates if candidate), "")
-    left = any(part and part != value for part in (parts[0], parts[3], parts[11]))
-    if value:
-        found["value"] = value
-    pieces = [{"url": url, "valueString": parts[number - 1]} for number, url in NUMBER_PARTS if parts[number - 1]]
-    if pieces:
+    value = ""
+    for value in candidates:
+        if value:
+            found["value"] = value
+            break
+    left = (parts[0] or value) != value or (parts[3] or value) != value or (parts[11] or value) != value
+    if any(parts[4:8]):
+        pieces = [{"url": url, "valueString": parts[number - 1]} for number, url in NUMBER_PARTS if parts[number - 1]]
         found["extension"] = [*found.get("extension", ()), *pieces]
     rank = parts[17]
     if rank.isascii() and rank.isdecimal() and 0 < int(rank) < 2**31:

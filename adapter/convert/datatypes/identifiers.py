@@ -162,7 +162,11 @@ def identifier_cx(text: str, environment: Environment) -> dict[str, Any] | None:
     raw = text.split("^")
     raw += [""] * (8 - len(raw))
     value, digit, type_text = leaf(raw[0]), leaf(raw[1]), raw[4]
-    found = _identifier(value, authority(raw[3], environment), environment, "4", _type(type_text, environment, "5"))
+    # authorities recur, numbers do not
+    system_and_assigner, faults = environment.memo(authority)[raw[3]]
+    for fault in faults:
+        environment.fault(*fault)
+    found = _identifier(value, system_and_assigner, environment, "4", _type(type_text, environment, "5"))
     if raw[6] or raw[7]:
         period, _ = validity("", raw[6], raw[7], environment, ("", "7", "8"))
         if period is not None:
