@@ -26,10 +26,10 @@ _REPEATED = frozenset(("ST", "TX", "FT", "CE", "CWE", "CNE", "CF", "IS", "ID"))
 _KEY_LENGTH = 500
 
 
-#: What the rules make of OBX-2 to OBX-13; a plain tuple, which is taken apart fastest: elements of the Observation; which of
-#: them are lists; elements of `valueQuantity` beside the number, None where the value is one of the elements; and for each issue
-#: slug, place behind `OBX[n]`, detail and value.
-Template = tuple[dict[str, Any], tuple[str, ...], dict[str, Any] | None, list[tuple[str, str, str, str]]]
+#: What the rules make of OBX-2 to OBX-13; a plain tuple, which is taken apart fastest: elements of the Observation; those of
+#: them that are lists; elements of `valueQuantity` beside the number, none where the value is one of the elements; and for each
+#: issue slug, place behind `OBX[n]`, detail and value.
+Template = tuple[dict[str, Any], tuple[tuple[str, list[Any]], ...], dict[str, Any], list[tuple[str, str, str, str]]]
 
 
 def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets: Targets) -> None:
@@ -64,18 +64,19 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
         apply_rules(plan, assembly, segment, targets)
         return
     template = templates.get(key) or templates.recall(key)
-    observation = targets["Observation"]
     if template is None:
         before = len(assembly.issues)
         apply_rules(plan, assembly, segment, targets, 0, _END)
+        observation = targets["Observation"]
         if len(key) <= _KEY_LENGTH and "component" not in observation:
             templates.keep(key, _template(segment, observation, assembly.issues[before:], number is not None))
     else:
         elements, lists, unit, issues = template
+        observation = targets["Observation"]
         observation.update(elements)
-        for name in lists:
-            observation[name] = elements[name].copy()
-        if unit is not None:
+        for name, values in lists:
+            observation[name] = values.copy()
+        if number is not None:
             observation["valueQuantity"] = {"value": number, **unit}
         if issues:
             where = f"OBX[{segment.number}]"
@@ -87,10 +88,8 @@ def apply_result_rules(plan: Plan, assembly: Assembly, segment: Segment, targets
 def _template(segment: Segment, observation: dict[str, Any], issues: list[Issue], numeric: bool) -> Template:
     """Take from an Observation what its segment gave; of a number everything but the number."""
     elements = {name: value for name, value in observation.items() if name not in ("resourceType", "category")}
-    lists = tuple(name for name, value in elements.items() if value.__class__ is list)
-    for name in lists:
-        elements[name] = list(elements[name])
-    unit = None
+    lists = tuple([(name, value.copy()) for name, value in elements.items() if value.__class__ is list])
+    unit: dict[str, Any] = {}
     if numeric:
         unit = {name: value for name, value in elements["valueQuantity"].items() if name != "value"}
         elements["valueQuantity"] = None

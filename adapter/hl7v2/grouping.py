@@ -124,7 +124,11 @@ class _Walk:
         segment = self.segments[index]
         name = segment.name
         if name == "OBX":
-            self._take_result(segment)
+            order = self.order or self._start_order()
+            result = self.last = Result(segment)
+            # behind SPM an OBX describes the specimen; but if the order has no OBX before its first SPM, it is a result of it
+            holder = order.specimens[-1] if self.specimens_have_results else order
+            holder.observations.append(result)
         elif name == "NTE" or name == "PRT":
             self._take_attachment(segment)
         elif name == "OBR":
@@ -148,16 +152,14 @@ class _Walk:
         return self.patient
 
     def _current_order(self) -> Order:
-        if self.order is None:
-            self._start_order()
-        assert self.order is not None
-        return self.order
+        return self.order or self._start_order()
 
-    def _start_order(self) -> None:
-        self.order = Order()
+    def _start_order(self) -> Order:
+        order = self.order = Order()
         self.last = None
         self.specimens_have_results = False
-        self._current_patient().orders.append(self.order)
+        self._current_patient().orders.append(order)
+        return order
 
     def _take_patient(self, segment: Segment) -> None:
         patient = self.patient
@@ -208,14 +210,6 @@ class _Walk:
             self.specimens_have_results = bool(order.observations)
         self.last = SpecimenGroup(segment)
         order.specimens.append(self.last)
-
-    def _take_result(self, segment: Segment) -> None:
-        order = self._current_order()
-        result = self.last = Result(segment)
-        if self.specimens_have_results:
-            order.specimens[-1].observations.append(result)
-        else:
-            order.observations.append(result)
 
     def _take_attachment(self, segment: Segment) -> None:
         """NTE and PRT belong to what stands before them."""
