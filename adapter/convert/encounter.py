@@ -251,7 +251,7 @@ def build_encounter(assembly: Assembly, plans: dict[str, Plan], result: PatientR
     assembly.encounter_reference = None
     assembly.visit_segments = ()
     visit = next((segment for segment in result.visit if segment.name == "PV1"), None)
-    if visit is None or not any(valued(visit[number]) for number in (19, 44, 50)):
+    if visit is None or (len(visit.fields) <= 19 or not any(valued(visit[number]) for number in (19, 44, 50))):
         for segment in result.visit:
             assembly.report("visit-not-identified", segment)
         assembly.visit_segments = result.visit

@@ -19,6 +19,8 @@ from adapter.tables.rows import SenderRow
 MEMO_ENTRIES = 2048
 #: Entries that all memos of one environment hold at most: some ten megabytes.
 ENVIRONMENT_ENTRIES = 8_192
+_GENERATION = ENVIRONMENT_ENTRIES // 2
+_MEMO_GENERATION = MEMO_ENTRIES // 2
 #: Longer texts are not worth remembering: they seldom come twice.
 MEMO_TEXT_LENGTH = 200
 
@@ -71,13 +73,13 @@ class Recent(dict[str, Any]):
         """Take an entry in; the older generation goes when there are too many."""
         environment = self.environment
         environment.remembered += 1
-        if environment.remembered >= ENVIRONMENT_ENTRIES // 2 or len(self) >= MEMO_ENTRIES // 2:
+        if environment.remembered >= _GENERATION or len(self) >= _MEMO_GENERATION:
             self.make_room()
         self[text] = value
 
     def make_room(self) -> None:
         """Begin a new generation: here, or in all memos where all together are full."""
-        if self.environment.remembered >= ENVIRONMENT_ENTRIES // 2:
+        if self.environment.remembered >= _GENERATION:
             self.environment.age()
         else:
             self.age()
@@ -101,16 +103,17 @@ class Memo(Recent):
         environment = self.environment
         found: tuple[Any, tuple[Fault, ...]] | None = self.older.get(text)
         if found is None:
-            outer, environment.faults = environment.faults, []
+            outer = environment.faults
+            environment.faults = faults = []
             try:
                 value = self.function(text, environment)
-                found = value, tuple(environment.faults)
             finally:
                 environment.faults = outer
+            found = value, tuple(faults)
             if len(text) > MEMO_TEXT_LENGTH or not environment.remembers:
                 return found
         environment.remembered += 1
-        if environment.remembered >= ENVIRONMENT_ENTRIES // 2 or len(self) >= MEMO_ENTRIES // 2:
+        if environment.remembered >= _GENERATION or len(self) >= _MEMO_GENERATION:
             self.make_room()
         self[text] = found
         return found

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.convert.assembly import Assembly, Policy
+from adapter.convert.assembly import Assembly, Policy, new_context
 from adapter.convert.datatypes.identifiers import identifiers_eip
 from adapter.convert.datatypes.quantities import DATA_ABSENT_REASON
 from adapter.convert.datatypes.text import components, leaf, put
@@ -31,7 +31,6 @@ from adapter.convert.order_context import OrderContext
 from adapter.convert.order_identity import pair_key
 from adapter.convert.performers import add_participant, organizations_of
 from adapter.convert.rules import Plan
-from adapter.fhir.context import ObservationContext
 from adapter.fhir.identity import resource_uuid, uuid_stem
 from adapter.hl7v2.grouping import Order, Result
 from adapter.hl7v2.message import Segment, valued
@@ -255,15 +254,17 @@ def build_observation(
     context.observations.append((reference, observation, segment))
     organizations = organizations_of(assembly, observation["performer"]) if "performer" in observation else None
     assembly.observations.append(
-        ObservationContext(
-            observation,
-            assembly.patient,
-            specimen[1] if specimen is not None else None,
-            organizations or context.organizations,
-            assembly.sender_application,
-            assembly.sender_facility,
-            f"OBX[{segment.number}]",
-            context.report,
+        new_context(
+            (
+                observation,
+                assembly.patient,
+                specimen[1] if specimen is not None else None,
+                organizations or context.organizations,
+                assembly.sender_application,
+                assembly.sender_facility,
+                f"OBX[{segment.number}]",
+                context.report,
+            )
         )
     )
     return reference
@@ -332,8 +333,10 @@ def _effective(assembly: Assembly, request: Segment) -> tuple[str, Any] | None:
 
     Faults of the two fields are reported where the report is built.
     """
-    start, end = request[7], request[8]
-    if valued(end) and end != start:
+    fields = request.fields
+    start = fields[7] if len(fields) > 7 else ""
+    end = fields[8] if len(fields) > 8 else ""
+    if end and end != start and valued(end):
         text = f"{start.partition('^')[0]}^{end.partition('^')[0]}"
         found = assembly.environment.memo(period)[text][0]
         return ("effectivePeriod", found) if found is not None else None

@@ -42,9 +42,10 @@ def _number(assembly: Assembly, order: Order, field: int) -> tuple[str, ...]:
 
     Where both give the same number and one of them names no authority, the other one's holds.
     """
-    sent = order.request[field] if order.request is not None else ""
-    found = entity_key(assembly, sent) if valued(sent) else ()
-    other = order.common_order[field] if order.common_order is not None else ""
+    request, common = order.request, order.common_order
+    sent = request.fields[field] if request is not None and len(request.fields) > field else ""
+    found = entity_key(assembly, sent) if sent and valued(sent) else ()
+    other = common.fields[field] if common is not None and len(common.fields) > field else ""
     if other != sent and valued(other):
         key = entity_key(assembly, other)
         if not found or (key and key[2] == found[2] and not found[1] and key[1]):

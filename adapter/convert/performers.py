@@ -91,7 +91,7 @@ def keep_producer(assembly: Assembly, segment: Segment, text: str, targets: Targ
 
 def keep_address(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """OBX-24 without one OBX-23 that it belongs to: kept as sent."""
-    named = segment[23]
+    named = segment.fields[23]
     if not named or len(_repetitions(named)) != 1:
         targets["Observation"].setdefault("extension", []).append(source_extension("OBX-24", text))
 

@@ -40,8 +40,10 @@ def time_span(text: str, environment: Environment) -> Any:
 
 def set_times(assembly: Assembly, segment: Segment, holder: dict[str, Any], moment: str, span: str) -> None:
     """Set the time of OBR-7, or the Period of OBR-7 and OBR-8 where an end is sent."""
-    start, end = segment[7], segment[8]
-    if valued(end):
+    fields = segment.fields
+    start = fields[7]
+    end = fields[8] if len(fields) > 8 else ""
+    if end and valued(end):
         found = assembly.value(time_span, segment, 7, f"{start if valued(start) else ''}|{end}")
         if found is not None:
             holder[span] = found

@@ -26,6 +26,7 @@ BUSINESS_EVENT = "http://hl7.org/fhir/StructureDefinition/businessEvent"
 STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 CALLBACK = "http://hl7.org/fhir/StructureDefinition/servicerequest-order-callback-phone-number"
 
+_ORDER_CONTROL = coded_in("0119")
 #: From this version on ORC-4 is an EIP: group number of the placer and of the filler.
 _GROUP_NUMBER_PAIR = ("2.8.2", "2.9", "2.9.1")
 
@@ -112,13 +113,14 @@ def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) ->
     if "extension" in request and any([one["url"] == BUSINESS_EVENT for one in request["extension"]]):
         return
     parts: list[dict[str, Any]] = []
-    if valued(segment[1]):
-        control = assembly.value(coded_in("0119"), segment, 1, segment[1])
+    fields = segment.fields
+    if valued(fields[1]):
+        control = assembly.value(_ORDER_CONTROL, segment, 1, fields[1])
         if control is not None:
             parts.append({"url": "value", "valueCodeableConcept": {"coding": [control]}})
-    if valued(segment[9]):
+    if len(fields) > 9 and valued(fields[9]):
         date: dict[str, Any] = {"url": "date"}
-        put(date, "valueDateTime", assembly.value(date_time, segment, 9, segment[9]))
+        put(date, "valueDateTime", assembly.value(date_time, segment, 9, fields[9]))
         if len(date) > 1:
             parts.append(date)
     if parts:

@@ -7,8 +7,7 @@ so references are rewritten by copying (`references.rewritten`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote
 
 from adapter.fhir.identity import resource_uuid
@@ -22,8 +21,7 @@ _NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
 _URN_UUID = "urn:uuid:"
 
 
-@dataclass(slots=True, eq=False)
-class Entry:
+class Entry(NamedTuple):
     """A resource and what a transaction does with it.
 
     Parameters

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 
-@dataclass(slots=True, eq=False)
-class ObservationContext:
+class ObservationContext(NamedTuple):
     """An Observation to be enriched, with its surroundings as FHIR resources.
 
     Parameters
@@ -33,7 +32,7 @@ class ObservationContext:
     observation: dict[str, Any]
     patient: dict[str, Any] | None = None
     specimen: dict[str, Any] | None = None
-    organizations: list[dict[str, Any]] = field(default_factory=list)
+    organizations: Sequence[dict[str, Any]] = ()
     sender_application: tuple[str, ...] = ()
     sender_facility: tuple[str, ...] = ()
     place: str = ""
