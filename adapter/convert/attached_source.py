@@ -34,7 +34,8 @@ def attach_source(assembly: Assembly, source: bytes, digest: str) -> None:
     digest : str
         Its SHA-256 in hexadecimal.
     """
-    provenances = [entry.resource for entry in assembly.entries if entry.resource["resourceType"] == "Provenance"]
+    # those of the message; who handled an order or changed a patient's data is another matter and names no source
+    provenances = [one for one in assembly.resources.values() if one["resourceType"] == "Provenance" and "entity" in one]
     document: dict[str, Any] = {
         "resourceType": "DocumentReference",
         "status": "current",

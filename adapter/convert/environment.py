@@ -104,7 +104,8 @@ class Memo(Recent):
         found: tuple[Any, tuple[Fault, ...]] | None = self.older.get(text)
         if found is None:
             outer = environment.faults
-            environment.faults = faults = []
+            faults: list[Fault] = []
+            environment.faults = faults
             try:
                 value = self.function(text, environment)
             finally:

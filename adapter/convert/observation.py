@@ -1,12 +1,7 @@
-"""OBX -> Observation: its identity, and what the order adds to the rules of the segment (subject, specimen, time).
+"""OBX -> Observation: what the order adds to the rules of the segment (subject, specimen, time), and its identity.
 
-A result is found again by its instance identifier (OBX-21), else by patient, report, code, sub-id and its ordinal among the
-results of one code and sub-id in the message (A41). Where several results differ by the ordinal only and one of them is a
-correction, nobody can say which one of the earlier results it corrects: they are created anew for this message and reported
-(`identity-ambiguous`), never written over another result. Conditional requests always use the identifier made from this key:
-OBX-21 may recur for another patient.
-
-This is the hot path. The rules (`observation_rules`) give what depends on one field; `_complete` adds the rest.
+This is the hot path. The rules (`observation_rules`) give what depends on one field, mostly from a template
+(`observation_template`); `build_observation` adds the rest. `observation_identity` says what a result is found again by.
 
 Mapping: v2-to-FHIR ORU_R01 rows 55 to 69 and 78.
 """
@@ -22,8 +17,9 @@ from adapter.convert.datatypes.identifiers import identifiers_eip
 from adapter.convert.datatypes.quantities import DATA_ABSENT_REASON
 from adapter.convert.datatypes.text import components, leaf, put
 from adapter.convert.datatypes.times import date_time, period
-from adapter.convert.environment import Environment, Memo
+from adapter.convert.environment import Memo
 from adapter.convert.notes import build_notes
+from adapter.convert.observation_identity import INSTANCE, ambiguous_places, code_key, odd_identity
 from adapter.convert.observation_rules import RULES
 from adapter.convert.observation_template import apply_result_rules
 from adapter.convert.observation_value import complete_absent_reason, has_value
@@ -31,7 +27,7 @@ from adapter.convert.order_context import OrderContext
 from adapter.convert.order_identity import pair_key
 from adapter.convert.performers import add_participant, organizations_of
 from adapter.convert.rules import Plan
-from adapter.fhir.identity import resource_uuid, uuid_stem
+from adapter.fhir.identity import uuid_stem
 from adapter.hl7v2.grouping import Order, Result
 from adapter.hl7v2.message import Segment, valued
 
@@ -40,11 +36,7 @@ __all__ = ["RULES", "build_observations", "build_patient_observations"]
 FURTHER_SPECIMEN = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.specimen"
 
 _NOT_FINAL = frozenset({"registered", "preliminary", "partial"})
-_CORRECTIONS = frozenset("CWD")
 _QUESTIONS = frozenset({"QST", "SCI"})
-_NONE: frozenset[tuple[str, str]] = frozenset()
-#: Instance identifier of a result.
-_INSTANCE = 21
 #: OBX-33 and what follows may name specimens: a segment with more fields than this.
 _NAMED_SPECIMEN = 33
 
@@ -122,7 +114,7 @@ def build_observations(assembly: Assembly, plans: dict[str, Plan], context: Orde
         _common(assembly),
         _effective(assembly, request) if request is not None else None,
         context.specimens[0][:2] if len(context.specimens) == 1 else None,
-        _ambiguous(assembly, everything),
+        ambiguous_places(assembly, everything),
         key,
         uuid_stem("Observation", *key),
         assembly.occurrences.setdefault(key, {}),
@@ -159,7 +151,7 @@ def build_patient_observations(assembly: Assembly, plans: dict[str, Plan], resul
         OBX with their NTE and PRT.
     """
     header = assembly.message.header
-    ambiguous = _ambiguous(assembly, results)
+    ambiguous = ambiguous_places(assembly, results)
     common = _common(assembly)
     codes = assembly.environment.memo(code_key)
     for result in results:
@@ -242,14 +234,13 @@ def build_observation(
     else:
         specimen = _specimen(assembly, segment, observation, context, surroundings, focus)
     where = (surroundings.codes[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
-    policy: Policy
-    if where in surroundings.ambiguous or (len(fields) > _INSTANCE and valued(fields[_INSTANCE])):
-        uuid, policy = _odd_identity(assembly, segment, status, surroundings, where)
+    policy: Policy = "absent" if status in _NOT_FINAL else "update"
+    if where in surroundings.ambiguous or (len(fields) > INSTANCE and valued(fields[INSTANCE])):
+        uuid, policy = odd_identity(assembly, segment, policy, surroundings.key, where)
     else:
         occurrences = surroundings.occurrences
         occurrences[where] = ordinal = occurrences.get(where, 0) + 1
         uuid = surroundings.uuid(*where, str(ordinal))
-        policy = "absent" if status in _NOT_FINAL else "update"
     reference = assembly.enter(observation, uuid, policy)
     context.observations.append((reference, observation, segment))
     organizations = organizations_of(assembly, observation["performer"]) if "performer" in observation else None
@@ -301,7 +292,7 @@ def _specimen(
     surroundings: Surroundings,
     focus: Specimen | None,
 ) -> Specimen | None:
-    """Refer to the specimens that OBX-33 names, else to the one the result describes, else to that of the order; give the first."""
+    """Refer to the specimens that OBX-33 names, else to the one that the result describes, else to that of the order."""
     if focus is not None:
         observation["focus"] = [focus[0]]
     specimens = _specimens_of(assembly, segment, context) if len(segment.fields) > _NAMED_SPECIMEN else []
@@ -383,53 +374,3 @@ def _specimens_of(assembly: Assembly, segment: Segment, context: OrderContext) -
             reference = assembly.share(resource, (assembly.patient_key, *key))
             found.append((reference, assembly.resources[reference["reference"]]))
     return found
-
-
-def code_key(text: str, environment: Environment) -> str:
-    """OBX-3 -> what identifies the test: code and system of the first triplet that has a code, else the text."""
-    parts = components(text, 6)
-    if parts[0]:
-        return f"{parts[0]}^{parts[2]}"
-    if parts[3]:
-        return f"{parts[3]}^{parts[5]}"
-    return text.rstrip("^& ").lstrip()
-
-
-def _place_key(codes: Memo, fields: Sequence[str]) -> tuple[str, str]:
-    return (codes[fields[3]][0], fields[4]) if len(fields) > 4 else ("", "")
-
-
-def _ambiguous(assembly: Assembly, results: Sequence[Result]) -> frozenset[tuple[str, str]]:
-    """Find code and sub-id of results without OBX-21 that occur several times, one of them as a correction."""
-    codes = assembly.environment.memo(code_key)
-    everything = [result.segment.fields for result in results]
-    corrected = {(codes[fields[3]][0], fields[4]) for fields in everything if len(fields) > 11 and fields[11][:1] in _CORRECTIONS}
-    if not corrected:
-        return _NONE
-    occurrences = dict.fromkeys(corrected, 0)
-    for fields in everything:
-        where = _place_key(codes, fields)
-        if where in corrected and (len(fields) <= 21 or not valued(fields[21])):
-            occurrences[where] += 1
-    return frozenset([where for where, count in occurrences.items() if count > 1])
-
-
-def _odd_identity(
-    assembly: Assembly, segment: Segment, status: str, surroundings: Surroundings, where: tuple[str, str]
-) -> tuple[str, Policy]:
-    """Give the UUID of a result with an instance identifier or an ambiguous place, and what a transaction does with it."""
-    policy: Policy = "absent" if status in _NOT_FINAL else "update"
-    named = valued(segment[_INSTANCE])
-    if named:
-        where = ("OBX-21", segment[_INSTANCE])
-        key = (assembly.patient_key,)
-    else:
-        assembly.report("identity-ambiguous", segment, 4)
-        header = assembly.message.header
-        key = (assembly.patient_key, "message", assembly.sender_key, header[10], header[7], *surroundings.key[1:])
-        policy = "absent"
-    occurrences = assembly.occurrences.setdefault(key, {})
-    ordinal = occurrences[where] = occurrences.get(where, 0) + 1
-    if named and ordinal > 1:
-        assembly.report("identity-ambiguous", segment, _INSTANCE, detail="the instance identifier occurs twice")
-    return resource_uuid("Observation", *key, *where, str(ordinal)), policy

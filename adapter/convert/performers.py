@@ -77,9 +77,7 @@ def organizations_of(assembly: Assembly, performers: Sequence[Reference]) -> lis
     """Give the Organizations among performers."""
     resources = assembly.resources
     return [
-        resource
-        for performer in performers
-        if (resource := resources[performer["reference"]])["resourceType"] == "Organization"
+        resource for performer in performers if (resource := resources[performer["reference"]])["resourceType"] == "Organization"
     ]
 
 

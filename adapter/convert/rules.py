@@ -323,7 +323,9 @@ def _learn(plan: Plan, shape: tuple[Any, ...], start: int, targets: list[str]) -
     numbers = [number for number, sent in enumerate(shape[1 + len(targets) :], start) if sent]
     names = {"Primitive": Primitive, "put_primitive": _put_primitive, "keep_source": keep_source}
     if len(plan.walks) >= _SHAPES:
+        # shapes are counted anew: a feed that knows no frequent ones must not have functions written all the time
         plan.walks.clear()
+        plan.met.clear()
     plan.walks[shape] = written_walk(plan.steps, numbers, targets, names)
 
 

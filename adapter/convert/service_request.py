@@ -110,7 +110,7 @@ def _filler_group(assembly: Assembly, segment: Segment, text: str, targets: Targ
 def _event(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
     """ORC-1, ORC-9 -> one `businessEvent` with what happened and when (A28)."""
     request = targets["ServiceRequest"]
-    if "extension" in request and any([one["url"] == BUSINESS_EVENT for one in request["extension"]]):
+    if "extension" in request and any(one["url"] == BUSINESS_EVENT for one in request["extension"]):
         return
     parts: list[dict[str, Any]] = []
     fields = segment.fields

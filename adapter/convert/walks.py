@@ -22,7 +22,7 @@ that are not frequent and for segments with repetitions or explicit nulls. A pro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from adapter.convert.rules import Step
     from adapter.hl7v2.message import Segment
 
-Walk = Callable[["Assembly", "Segment", list[str], dict[str, dict[str, Any]]], None]
+Walk = Callable[["Assembly", "Segment", list[str], Mapping[str, dict[str, Any]]], None]
 
 #: Texts of functions whose compiled form is kept; senders share them, since only their memos differ.
 _TEXTS = 512

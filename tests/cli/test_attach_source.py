@@ -50,3 +50,15 @@ def test_output_is_valid():
 
 def test_message_bundle_takes_it_too():
     assert len(documents(converted("--attach-source", "--to", "message", MESSAGE))) == 1
+
+
+def test_who_handled_an_order_does_not_hinder_it(tmp_path):
+    path = tmp_path / "handled.hl7"
+    path.write_text(
+        "MSH|^~\\&|LIS|LAB|||20260115103000-0500||ORU^R01|M1|P|2.5.1\rPID|1||T1^^^HOSP^MR||TEST^PATIENT\r"
+        "ORC|RE|O1|F1|||||||7^TEST^ENTERER\rOBR|1|O1|F1|P^Panel^L|||||||||||||||||||||F\rOBX|1|NM|1^Test^L||1|mg/L|||||F\r"
+    )
+    found = converted("--attach-source", "--to", "ndjson", path)
+    sources = [one.get("entity", []) for one in found if one["resourceType"] == "Provenance"]
+    assert len(documents(found)) == 1
+    assert sorted(len(one) for one in sources) == [0, 3]

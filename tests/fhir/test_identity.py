@@ -5,7 +5,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.fhir.identity import NAMESPACE, joined, resource_uuid
+from adapter.fhir.identity import NAMESPACE, joined, resource_uuid, uuid_stem
 
 parts = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=5).map(tuple)
 
@@ -27,3 +27,13 @@ def test_it_never_changes():
 def test_it_is_of_version_5_and_the_standard_variant():
     found = uuid.UUID(resource_uuid("Observation", "a"))
     assert (found.version, found.variant) == (5, uuid.RFC_4122)
+
+
+@given(parts.filter(bool), parts)
+def test_keys_that_begin_alike_may_be_digested_in_two_steps(stem, rest):
+    assert uuid_stem(*stem)(*rest) == resource_uuid(*stem, *rest)
+
+
+def test_a_stem_may_hold_the_separator():
+    assert uuid_stem("a\x1e", "b")("c") == resource_uuid("a\x1e", "b", "c")
+    assert uuid_stem("a")("\x1e") == resource_uuid("a", "\x1e")
