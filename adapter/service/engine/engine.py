@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -104,6 +104,8 @@ class Engine:
         #: Set when it works.
         self.started = asyncio.Event()
         self._tally = Tally()
+        # numbers from the converters' door to the lanes'
+        self._busy: set[int] = set()
         self._skipped: set[int] = set()
         self._last = 0
         self._newest = 0
@@ -170,7 +172,7 @@ class Engine:
 
     def is_under_way(self, number: int) -> bool:
         """Whether a message is being worked on now."""
-        return number in self.flights or any(errand.stored.number == number for errand in self._converting())
+        return number in self._busy or number in self.flights
 
     # -- what the lanes call (lanes.Spool) ------------------------------------------------------------------------------
 
@@ -244,26 +246,27 @@ class Engine:
 
     async def _put(self, chunk: list[Errand]) -> None:
         tasks = [Task(errand.stored.number, errand.stored.format, errand.stored.data) for errand in chunk]  # type: ignore[arg-type]
-        await self._queue.put((chunk, asyncio.create_task(self._converters.convert(tasks)), time.perf_counter()))
-
-    def _converting(self) -> Iterable[Errand]:
-        for chunk, _, _ in self._queue._queue:  # type: ignore[attr-defined]
-            yield from chunk
-        yield from self._gating
+        numbers = {task.number for task in tasks}
+        self._busy |= numbers
+        conversion = asyncio.create_task(self._converters.convert(tasks))
+        try:
+            await self._queue.put((chunk, conversion, time.perf_counter()))
+        except asyncio.CancelledError:
+            # it is time to stop; they stay in the spool
+            self._busy -= numbers
+            conversion.cancel()
+            raise
 
     # -- gate ---------------------------------------------------------------------------------------------------------------
-
-    _gating: Sequence[Errand] = ()
 
     async def _gate(self) -> None:
         """Take chunks in the order in which they were read."""
         while True:
             chunk, task, begun = await self._queue.get()
-            self._gating = chunk
             converted = await task
             self._tally.stage("convert", time.perf_counter() - begun)
             await self._take(chunk, converted)
-            self._gating = ()
+            self._busy.difference_update(one.number for one in converted)
 
     async def _take(self, chunk: Sequence[Errand], converted: Sequence[Converted]) -> None:
         """Decide what may overwrite what, and open the flights."""
@@ -336,7 +339,7 @@ class Engine:
         """Let what is under way come to its end, for a time."""
         try:
             async with asyncio.timeout(seconds):
-                while not gate.done() and (self._gating or not self._queue.empty() or self._prompt_flights()):
+                while not gate.done() and (self._busy or self._prompt_flights()):
                     await asyncio.sleep(POLL_SECONDS / 50)
         except TimeoutError:
             log("stopped-in-the-middle", "warning", messages=len(self.flights))
