@@ -160,3 +160,26 @@ def test_a_page_that_cannot_be_written_is_said(tmp_path: Path):
     result = run("replay", tmp_path, "--html", tmp_path / "none" / "report.html")
     assert result.status == 2
     assert "could not be written" in result.stderr
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+PAIRS = [
+    ("ink", "page"), ("ink", "paper"), ("ink", "faint"), ("ink", "old-line"), ("ink", "now-line"), ("soft", "page"), ("soft", "paper"),
+    ("soft", "faint"), ("soft", "uncounted"), ("accent", "paper"), ("good", "good-paper"), ("bad", "bad-paper"), ("new", "new-paper"),
+    ("mark-ink", "main"), ("mark-ink", "part"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+@pytest.mark.parametrize(("text", "ground"), PAIRS)
+def test_text_stands_out_from_its_ground(scheme: int, text: str, ground: str):
+    # WCAG 2.1, 1.4.3: 4.5 to 1
+    style = (Path(content.__file__).parent / "style.css").read_text()
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", re.findall(r":root \{(.*?)\}", style, re.S)[scheme]))
+    light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
