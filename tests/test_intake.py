@@ -1,6 +1,7 @@
 """Telling v2 from JSON in one stream."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -154,7 +155,7 @@ def test_what_leaves_stands_in_the_stream_in_order(stream: bytes) -> None:
         assert message.offset >= left
         assert stream[message.offset : message.offset + len(message.data)] == message.data
         framing = stream[left : message.offset].translate(None, b"\0\x0b\x0c\x1a\x1c\r\n\t []," + b"\xef\xbb\xbf")
-        assert framing.replace(b"BTS|9", b"") == b""
+        assert re.sub(rb"BTS(\|9)?", b"", framing) == b""
         left = message.offset + len(message.data)
 
 
