@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapter.fhir.validation import SCHEMA_FOLDER
+from tools.make_usual_schema import usual_elements, usual_schema
 
 SHIPPED = json.loads((SCHEMA_FOLDER / "r4.json").read_bytes())["$defs"]
 WHOLE = json.loads(gzip.decompress((SCHEMA_FOLDER / "r4_whole.json.gz").read_bytes()))["$defs"]
@@ -86,3 +87,55 @@ def test_reference_targets_follow_the_standard():
     assert TARGETS["Observation.specimen"] == ["Specimen"]
     assert TARGETS["Observation.subject"] == ["Device", "Group", "Location", "Patient"]
     assert "Observation.focus" not in TARGETS
+
+
+USUAL_FILE = json.loads((SCHEMA_FOLDER / "r4_usual.json").read_bytes())
+USUAL = USUAL_FILE["$defs"]
+
+
+def test_the_usual_schema_is_made_of_the_shipped_one_and_the_list_of_usual_elements():
+    whole = json.loads((SCHEMA_FOLDER / "r4.json").read_bytes())
+    assert usual_schema(whole, usual_elements()) == USUAL_FILE
+
+
+def test_usual_elements_are_elements_of_the_shipped_schema():
+    for name, elements in usual_elements().items():
+        assert elements <= set(SHIPPED[name]["properties"]), name
+
+
+def test_the_usual_schema_asks_of_each_element_what_the_shipped_one_asks():
+    for name, schema in USUAL.items():
+        if name == "Resource" or schema is False:
+            continue
+        whole = SHIPPED[name]
+        if "properties" not in schema:
+            assert schema == whole, name
+            continue
+        assert schema["additionalProperties"] is False, name
+        strict = {
+            element: one
+            for rule in whole.get("allOf", ())
+            for element, one in rule.get("else", {}).get("properties", {}).items()
+            if rule["if"]["required"][0] not in schema["properties"]
+        }
+        assert all(one == {**whole["properties"], **strict}[element] for element, one in schema["properties"].items()), name
+        assert schema.get("minProperties") == whole.get("minProperties"), name
+        assert set(schema.get("required", ())) >= set(whole.get("required", ())), name
+
+
+def test_the_usual_schema_keeps_each_rule_about_the_elements_that_it_keeps():
+    for name, schema in USUAL.items():
+        if schema is False or "properties" not in schema:
+            continue
+        kept = set(schema["properties"])
+        for element, rule in SHIPPED[name].get("dependentSchemas", {}).items():
+            if element in kept and set(rule) == {"properties"}:
+                others = {other for other in rule["properties"] if other in kept}
+                assert set(schema["dependentSchemas"][element]["properties"]) == others, f"{name}.{element}"
+        for rule in SHIPPED[name].get("allOf", ()):
+            required = rule.get("then", {}).get("required")
+            sibling = rule.get("if", {}).get("not", {}).get("required", [""])[0]
+            if "if" not in rule or sibling in kept:
+                assert rule in schema["allOf"], f"{name}: {rule}"
+            elif required is not None:
+                assert set(required) <= set(schema["required"]), f"{name}: {rule}"
