@@ -56,7 +56,7 @@ def digest(data: bytes) -> str:
 
 def acknowledged(answer: bytes) -> list[tuple[str, str]]:
     """Code and control id of every acknowledgement in an answer."""
-    text = answer.decode("latin-1").replace("\n", "\r")
+    text = answer.replace(b"\0", b"").decode("latin-1").replace("\n", "\r")
     rows = [line.split("|") for line in text.split("\r") if line.lstrip("\x0b").startswith("MSA|")]
     return [(row[1], row[2]) for row in rows if len(row) > 2]
 
@@ -83,13 +83,17 @@ class Service:
         More lines of TOML.
     mllp, http : str
         More lines of the sections `[mllp]` and `[http]`.
+    token : str
+        Bearer token of the HTTP door; empty: none.
     """
 
-    def __init__(self, settings: str = "", *, mllp: str = "", http: str = "") -> None:
+    def __init__(self, settings: str = "", *, mllp: str = "", http: str = "", token: str = "") -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="service-"))
         self.mllp, self.http = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.http}"
         self.out = self.folder / "out"
+        self.headers = {"authorization": f"Bearer {token}"} if token else {}
+        http += f'\ntoken = "{token}"' if token else ""
         (self.folder / "adapter.toml").write_text(
             f"[mllp]\nport = {self.mllp}\n{mllp}\n[http]\nport = {self.http}\n{http}\n"
             f'[spool]\nfolder = "{self.folder / "spool"}"\n'
@@ -148,7 +152,7 @@ class Service:
         raise AssertionError(f"did not come about within {seconds} s")
 
     def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=self.headers), timeout=10) as answer:
             return bytes(answer.read())
 
     def processes(self) -> list[int]:

@@ -1,0 +1,313 @@
+"""The HTTP door under bytes that nobody should send: fixed seed, bounded time; after each round the service must be as before.
+
+    fuzz_http.py [--seconds 30] [--seed 1]
+
+Rounds: bytes that are no HTTP, mutated requests, wrong lengths, abused chunks, gzip bombs, slow heads and bodies, pipelines,
+connections that are torn away, more requests at once than there is room for. After each round `/health` and a good message are
+answered within a second, the processes are the same and within their memory, and the log tells no fault. At the end every
+message that was acknowledged was delivered once, whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import json
+import random
+import re
+import select
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+
+from running import ROOT, Service, acknowledged, result
+
+#: Memory that all processes together may take, in bytes.
+MEMORY = 900 * 2**20
+SETTINGS = "request_size = 4194304\nrequest_seconds = 3\nconcurrency = 32\nconnections = 64"
+ER7 = b"content-type: x-application/hl7-v2+er7\r\n"
+PATHS = (
+    b"/convert",
+    b"/hl7",
+    b"/fhir/$process-message",
+    b"/fhir/ConceptMap/$translate?code=mg/l",
+    b"/fhir/metadata",
+    b"/metrics",
+)
+STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
+FHIR = sorted((ROOT / "fixtures" / "fhir").glob("*.json"))
+
+
+class Attack:
+    """A service, chance, and what was acknowledged."""
+
+    def __init__(self, service: Service, seed: int) -> None:
+        self.service = service
+        self.dice = random.Random(seed)
+        self.number = 0
+        self.taken: dict[bytes, int] = {}
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.service.http), timeout=10)
+
+    def good(self) -> bytes:
+        self.number += 1
+        return result(f"H{self.number}", self.dice.randint(1, 4))
+
+    def ask(self, *blocks: bytes, seconds: float = 5, pause: float = 0, end: bool = False, answers: int = 0) -> bytes:
+        """Send bytes over a connection of their own; give what comes back until it is closed, or so many answers have come."""
+        with self.connect() as connection:
+            got = b""
+            with contextlib.suppress(OSError):
+                for block in blocks:
+                    connection.sendall(block)
+                    time.sleep(pause)
+                if end:
+                    connection.shutdown(socket.SHUT_WR)
+            until = time.monotonic() + seconds
+            with contextlib.suppress(OSError):
+                while (left := until - time.monotonic()) > 0 and not (answers and whole_answers(got) >= answers):
+                    if not select.select([connection], [], [], left)[0]:
+                        break
+                    more = connection.recv(65536)
+                    if not more:
+                        break
+                    got += more
+        return got
+
+
+def whole_answers(got: bytes) -> int:
+    """Count answers whose body is there."""
+    count = 0
+    while (head := got.find(b"\r\n\r\n")) >= 0:
+        length = re.search(rb"\r\ncontent-length: (\d+)", got[:head], re.IGNORECASE)
+        if length is None:
+            return count
+        end = head + 4 + int(length[1])
+        if len(got) < end:
+            return count
+        count += 1
+        got = got[end:]
+    return count
+
+
+def request(path: bytes, body: bytes = b"", headers: bytes = b"", method: bytes = b"POST") -> bytes:
+    return b"%b %b HTTP/1.1\r\nhost: test\r\n%bcontent-length: %d\r\n\r\n%b" % (method, path, headers, len(body), body)
+
+
+def statuses(got: bytes) -> list[int]:
+    return [int(one) for one in STATUS.findall(got)]
+
+
+def noise(attack: Attack) -> None:
+    """Bytes that are no HTTP, also with line ends strewn in, also a TLS hello and an MLLP frame."""
+    for _ in range(25):
+        data = bytearray(attack.dice.randbytes(attack.dice.randint(1, 5000)))
+        for _ in range(attack.dice.randint(0, 30)):
+            data[attack.dice.randrange(len(data))] = attack.dice.choice(b"\r\n :/G")
+        assert 200 not in statuses(attack.ask(bytes(data), seconds=0.5, end=True))
+    for data in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"\x0b" + result("X") + b"\x1c\r"):
+        assert statuses(attack.ask(data, seconds=1)) in ([], [400])
+
+
+def mutated(attack: Attack) -> None:
+    """Good requests with bytes changed, taken out or put in: an answer is never a fault of the program."""
+    for _ in range(60):
+        kind, body = ER7, result("MUTATED", 2)
+        if attack.dice.random() < 0.4:
+            kind, body = b"content-type: application/fhir+json\r\n", attack.dice.choice(FHIR).read_bytes()
+        packed = attack.dice.random() < 0.3
+        if packed:
+            kind, body = kind + b"content-encoding: gzip\r\n", gzip.compress(body, mtime=0)
+        # what is kept must not be a mutated message: only conversions and translations
+        data = bytearray(request(attack.dice.choice((PATHS[0], PATHS[3])), body, kind))
+        for _ in range(attack.dice.randint(1, 4)):
+            place = attack.dice.randrange(len(data))
+            change = attack.dice.randrange(4)
+            if change == 0:
+                data[place] = attack.dice.randrange(256)
+            elif change == 1:
+                del data[place : place + attack.dice.randint(1, 20)]
+            elif change == 2:
+                data[place:place] = attack.dice.choice(
+                    (b"\r\n", b"\0", b"\r\n\r\n", b"%00", b"9" * 40, b"transfer-encoding: chunked\r\n")
+                )
+            else:
+                data += data[place:]
+        got = attack.ask(bytes(data), seconds=1, end=True)
+        assert 500 not in statuses(got), f"{bytes(data)[:500]!r} gave {got[:500]!r}"
+
+
+def lengths(attack: Attack) -> None:
+    """Lengths that do not fit the body, are no numbers, contradict each other: nothing is taken, no second request hides."""
+    body = result("LENGTHS")
+    hidden = request(b"/hl7", result("HIDDEN"), ER7)
+    for length in (b"-1", b"1e3", b"0x10", b"99999999999999999999999", b"+5", b" ", b"5, 5", b"2147483648"):
+        got = attack.ask(b"POST /hl7 HTTP/1.1\r\nhost: test\r\n%bcontent-length: %b\r\n\r\n%b" % (ER7, length, body), seconds=4)
+        assert 200 not in statuses(got), f"length {length!r} was taken: {got[:200]!r}"
+    short = b"POST /hl7 HTTP/1.1\r\nhost: test\r\n%bcontent-length: %d\r\n\r\n" % (ER7, len(body) + 10)
+    assert 200 not in statuses(attack.ask(short + body, end=True))
+    # request smuggling (RFC 9112, section 6.3): both kinds of length, and two lengths
+    both = b"POST /convert HTTP/1.1\r\nhost: test\r\n%bcontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n" % ER7
+    assert 200 not in statuses(attack.ask(both + hidden, seconds=4))
+    two = b"POST /convert HTTP/1.1\r\nhost: test\r\n%bcontent-length: 0\r\ncontent-length: %d\r\n\r\n" % (ER7, len(hidden))
+    assert 200 not in statuses(attack.ask(two + hidden, seconds=4))
+    odd = b"POST /convert HTTP/1.1\r\nhost: test\r\n%btransfer-encoding: xchunked\r\n\r\n0\r\n\r\n" % ER7
+    assert 200 not in statuses(attack.ask(odd + hidden, seconds=4))
+
+
+def chunks(attack: Attack) -> None:
+    """Chunks without end, of one byte, with sizes that are none, with extensions and trailers without end."""
+    head = b"POST /convert HTTP/1.1\r\nhost: test\r\n%btransfer-encoding: chunked\r\n\r\n" % ER7
+    body = result("CHUNKS")
+    single = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    assert statuses(attack.ask(head + single, answers=1)) == [200]
+    for size in (b"-1", b"ffffffffffffffffffff", b"g", b"", b"0x5"):
+        got = attack.ask(head + size + b"\r\n" + body + b"\r\n0\r\n\r\n", seconds=4)
+        assert 200 not in statuses(got), f"a chunk of size {size!r} was taken"
+    for flood in (b"1;" + b"x" * 2**20, b"0\r\n" + b"trailer: x\r\n" * 50_000, b"1\r\nM\r\n" * 2**20 * 2):
+        got = attack.ask(head + flood, seconds=4)
+        assert 200 not in statuses(got)
+
+
+def bombs(attack: Attack) -> None:
+    """A few kilobytes that unpack to gigabytes: plain, twice packed, many members, cut off."""
+    machine = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(machine.compress(bytes(2**20)) for _ in range(1000)) + machine.flush()
+    member = gzip.compress(bytes(2**20))
+    begin = gzip.compress(result("BOMB"))
+    packed = ER7 + b"content-encoding: gzip\r\n"
+    for body in (bomb, gzip.compress(bomb), member * 2000, begin + bomb, bomb[: len(bomb) // 2], begin[:-4]):
+        for path in (b"/convert", b"/hl7"):
+            got = attack.ask(request(path, body, packed), answers=1)
+            assert not set(statuses(got)) & {500}, got[:300]
+            assert path == b"/convert" or 200 not in statuses(got), got[:300]
+
+
+def slow(attack: Attack) -> None:
+    """Many connections that send a byte now and then, in head and body: others are answered, and the slow ones are dropped."""
+    connections = [attack.connect() for _ in range(40)]
+    for number, connection in enumerate(connections):
+        connection.sendall(b"POST /hl7 HTTP/1.1\r\nhost: test\r\n" + (b"content-length: 100\r\n\r\n" if number % 2 else b""))
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.sendall(b"x")
+        health(attack)
+        time.sleep(0.3)
+    for connection in connections:
+        with contextlib.suppress(OSError):
+            got = attack_end(connection)
+            assert 200 not in statuses(got)
+
+
+def attack_end(connection: socket.socket) -> bytes:
+    """What a connection that the service has dropped still gives; one that it has not is a fault."""
+    connection.settimeout(3)
+    got = b""
+    with connection, contextlib.suppress(ConnectionError):
+        while more := connection.recv(65536):
+            got += more
+    return got
+
+
+def pipelines(attack: Attack) -> None:
+    """Many requests in one write: answered in their order, the good messages among them taken once each."""
+    for _ in range(5):
+        messages = [attack.good() for _ in range(20)]
+        data = b"".join(request(b"/hl7", one, ER7) for one in messages)
+        got = attack.ask(data, answers=len(messages))
+        wanted = [("AA", one.split(b"|", 10)[9].decode()) for one in messages]
+        assert acknowledged(got.replace(b"\r\n", b"\r")) == wanted
+        attack.taken |= {one: one.count(b"OBX|") for one in messages}
+    got = attack.ask(request(b"/health", method=b"GET") * 2000, answers=2000, seconds=10)
+    assert statuses(got).count(200) == 2000, len(statuses(got))
+
+
+def torn(attack: Attack) -> None:
+    """Clients that go away: in the head, in the body, before the answer, while a large answer is on its way."""
+    large = request(b"/convert", b"".join(result(f"L{number}", 3) for number in range(300)), ER7)
+    for _ in range(20):
+        connection = attack.connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        cut = attack.dice.randint(1, len(large))
+        with contextlib.suppress(OSError):
+            connection.sendall(attack.dice.choice((large[:cut], large, request(b"/hl7", attack.good(), ER7))))
+            if attack.dice.random() < 0.5:
+                connection.recv(100)
+        connection.close()
+
+
+def crowd(attack: Attack) -> None:
+    """More connections, and more requests at once, than there is room for: 503 or closed; the places come back."""
+    connections = []
+    with contextlib.suppress(OSError):
+        for _ in range(100):
+            connections.append(attack.connect())
+            connections[-1].sendall(b"POST /hl7 HTTP/1.1\r\nhost: test\r\n%bcontent-length: 100\r\n\r\n" % ER7)
+    time.sleep(4)
+    for connection in connections:
+        connection.close()
+
+
+ROUNDS = (noise, mutated, lengths, chunks, bombs, slow, pipelines, torn, crowd)
+
+
+def health(attack: Attack) -> None:
+    """Another client is answered at once."""
+    began = time.monotonic()
+    got = attack.ask(request(b"/health", method=b"GET"), answers=1)
+    assert statuses(got) == [200], got[:200]
+    assert time.monotonic() - began < 1, f"/health was answered after {time.monotonic() - began:.2f} s"
+
+
+def check(attack: Attack, round_name: str, processes: list[int]) -> None:
+    """The service is as it was."""
+    service = attack.service
+    health(attack)
+    good = attack.good()
+    began = time.monotonic()
+    got = attack.ask(request(b"/hl7", good, ER7), answers=1)
+    seconds = time.monotonic() - began
+    assert acknowledged(got.replace(b"\r\n", b"\r")) == [("AA", good.split(b"|", 10)[9].decode())], got[:300]
+    attack.taken[good] = good.count(b"OBX|")
+    assert seconds < 1, f"after {round_name} a good client waited {seconds:.2f} s"
+    assert service.processes() == processes, f"after {round_name} the processes are others"
+    size = sum(service.memory().values())
+    assert size < MEMORY, f"after {round_name} the service takes {size >> 20} MiB"
+    faults = service.faults()
+    assert not faults, json.dumps(faults[:5], indent=1)
+    print(f"{round_name}: answered after {seconds * 1000:.0f} ms, all processes {size >> 20} MiB", flush=True)
+
+
+def rounds(seconds: float) -> Iterator[Callable[[Attack], None]]:
+    """Each round at least once, then again until the time is over."""
+    end = time.monotonic() + seconds
+    yield from ROUNDS
+    while time.monotonic() < end:
+        yield from (noise, mutated)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with Service(http=SETTINGS) as service:
+        attack = Attack(service, options.seed)
+        health(attack)
+        processes = service.processes()
+        for one in rounds(options.seconds):
+            one(attack)
+            check(attack, one.__name__, processes)
+        service.check_delivered(attack.taken)
+        print(f"{len(attack.taken)} good messages, each acknowledged and delivered once; seed {options.seed}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
