@@ -29,14 +29,7 @@ from running import ROOT, Service, acknowledged, result
 MEMORY = 900 * 2**20
 SETTINGS = "request_size = 4194304\nrequest_seconds = 3\nconcurrency = 32\nconnections = 64"
 ER7 = b"content-type: x-application/hl7-v2+er7\r\n"
-PATHS = (
-    b"/convert",
-    b"/hl7",
-    b"/fhir/$process-message",
-    b"/fhir/ConceptMap/$translate?code=mg/l",
-    b"/fhir/metadata",
-    b"/metrics",
-)
+PATHS = (b"/convert", b"/convert", b"/fhir/ConceptMap/$translate?code=mg/l")
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 FHIR = sorted((ROOT / "fixtures" / "fhir").glob("*.json"))
 
