@@ -15,6 +15,7 @@ from adapter.service.spool.arrivals import identity_of
 from adapter.service.spool.files import SpoolFault, SpoolFull, instant
 from adapter.service.spool.intake import FILE, Arrival, IntakeStore, Placed
 from adapter.service.spool.requests import Request, RequestBox
+from adapter.service.spool.work import WorkStore
 
 TIME = "2026-05-04T03:02:01.000Z"
 
@@ -291,6 +292,31 @@ def test_what_was_told_before_a_sudden_death_is_there(tmp_path):
     assert list(kept) == [str(number) for number in range(1, len(kept) + 1)]
     assert len(kept) % 3 == 0
     store.close()
+
+
+OPERATOR = """
+import sys
+from pathlib import Path
+from adapter.service.spool.requests import Request, RequestBox
+box = RequestBox(Path(sys.argv[1]))
+box.ask([Request(0, "2026-05-04T03:02:01.000Z", "retry", 1)])
+box.close()
+"""
+
+
+def test_another_process_that_opens_and_closes_the_spool_does_not_take_the_log_away(store, tmp_path):
+    """It does when this process has lost its locks: what is put then is acknowledged and lost."""
+    store.put([arrival(b"1", "1")], TIME)
+    work = WorkStore(tmp_path / "spool")
+    box = RequestBox(tmp_path / "spool")
+    box.close()
+    subprocess.run([sys.executable, "-c", OPERATOR, tmp_path / "spool"], check=True)
+    store.put([arrival(b"2", "2")], TIME)
+    reader = writer(tmp_path / "spool", "S", 1)
+    reader.communicate(timeout=60)
+    assert [stored.data for stored in store.after(0, 2)] == [b"1", b"2"]
+    assert store.newest() == 5, "both processes write one log"
+    work.close()
 
 
 def test_the_log_begins_again_when_the_engine_copies_it(store, tmp_path):

@@ -127,7 +127,7 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
     """
     make_folder(path.parent)
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make_file(path)
         database = sqlite3.connect(path, timeout=BUSY_SECONDS * 5, isolation_level=None, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise SpoolFault(f"{path}: cannot be opened ({error})") from error
@@ -147,6 +147,19 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _make_file(path: Path) -> None:
+    """Make the file, readable by its owner only, unless it is there.
+
+    One that is there is not touched: a process that closes any handle of a file loses all its POSIX locks on it, also those of its
+    other connections. Another process would take itself for the last one then, and delete the log that is still written to
+    (SQLite, How To Corrupt, section 2.2).
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return
 
 
 def reason_of(error: sqlite3.Error) -> str:
