@@ -61,12 +61,16 @@ def adapter(validate: str = "structure") -> Convert:
     function
         Message text to output bytes.
     """
+    from adapter.collector import settle
     from adapter.config import Settings
     from adapter.hl7v2.framing import RawMessage
     from adapter.pipeline import Pipeline
     from adapter.tables.load import load_tables
 
     pipeline = Pipeline(load_tables(), Settings(validate="off" if validate == "off" else "structure"))
+
+    # as each door of the program does
+    settle()
 
     def convert(message: str) -> bytes:
         outcome = pipeline(RawMessage("er7", message.encode(), 0))

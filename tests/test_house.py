@@ -11,6 +11,7 @@ ADAPTER = Path(__file__).resolve().parents[1] / "adapter"
 #: The rooms from the cellar to the roof; each may import what stands before it.
 ROOMS = (
     "issues",
+    "collector",
     "config",
     "hl7v2",
     "fhir",

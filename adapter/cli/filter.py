@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NoReturn, cast
 import orjson
 import typer
 
+from adapter.collector import settle
 from adapter.config import (
     CONTEXT_SWITCHES,
     MESSAGE_LIMIT,
@@ -198,6 +199,7 @@ def _outcomes(
     messages = _messages(settings, options, stream_issues)
     if options.jobs == 1:
         pipeline = Pipeline(tables, settings, history)
+        settle()
         return map(pipeline, messages)
     from adapter.cli.workers import convert_in_workers
 

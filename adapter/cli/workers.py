@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import islice
 
+from adapter.collector import settle
 from adapter.config import Settings
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Outcome, Pipeline
@@ -21,6 +22,7 @@ _pipeline: Pipeline | None = None
 def _start(settings: Settings) -> None:
     global _pipeline
     _pipeline = Pipeline(load_tables(settings.mappings), settings)
+    settle()
 
 
 def _convert(chunk: list[RawMessage]) -> list[Outcome]:

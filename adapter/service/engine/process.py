@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from adapter.collector import settle
 from adapter.config import Settings
 from adapter.service import metrics
 from adapter.service.child import Assignment, commands
@@ -24,7 +24,6 @@ from adapter.service.engine.converters import Converters
 from adapter.service.engine.engine import Engine
 from adapter.service.engine.lanes import Retry
 from adapter.service.engine.operators import Operators, follow
-from adapter.service.engine.worker import GARBAGE
 from adapter.service.logs import log, log_fault
 from adapter.service.settings import ConvertSettings, FhirServerDestination, ServiceSettings
 from adapter.service.spool.files import SpoolFull
@@ -114,9 +113,7 @@ async def engine_process(assignment: Assignment) -> None:
         ]
         for helper in helpers:
             helper.add_done_callback(_failed(stop))
-        # what stays is not looked at again and again for garbage
-        gc.freeze()
-        gc.set_threshold(*GARBAGE)
+        settle()
         log("engine-started", pid=os.getpid(), tables=reloader.tables.version, recorded_to=work.cursor())
         try:
             await engine.run(stop, STOP_SECONDS)

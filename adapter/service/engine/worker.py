@@ -7,7 +7,6 @@ of the stream ends the process. No clock decides anything here; the engine watch
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import signal
@@ -19,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from adapter.collector import settle
 from adapter.hl7v2.framing import RawMessage
 from adapter.issues import CATALOGUE
 from adapter.pipeline import Fate, Pipeline
@@ -28,8 +28,6 @@ from adapter.service.spool.records import Version
 HEAD = struct.Struct("<Q")
 NO_CONTENTS = Contents(False, (), ())
 _NICER = 5
-#: Messages leave no cycles behind; with the usual thresholds looking for them costs a fifth of the conversion.
-GARBAGE = (20_000, 20, 50)
 #: Issues of one message that are kept; the last one says why it was rejected.
 _ISSUES = 500
 
@@ -153,20 +151,12 @@ def serve(connection: socket.socket, convert: Callable[[Pipeline, Task], Convert
             kind, number, *rest = pickle.loads(text)
             if kind == "tables":
                 pipeline = Pipeline(*rest)
-                _settle()
+                settle(again=True)
                 connection.sendall(packed((number, [])))
             else:
                 assert pipeline is not None
                 tasks: Sequence[tuple[int, Literal["er7", "json"], bytes]] = rest[0]
                 connection.sendall(packed((number, [to_wire(convert(pipeline, Task(*task))) for task in tasks])))
-
-
-def _settle() -> None:
-    """Take what stays (modules, tables) out of the garbage collector's sight: it would walk over it again and again."""
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE)
 
 
 def main() -> None:

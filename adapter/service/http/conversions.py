@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+from adapter.collector import settle
 from adapter.config import Settings
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Outcome, Pipeline
@@ -43,6 +44,7 @@ class Conversions:
         self._inline: dict[Settings, Pipeline] = {}
         self._aside: dict[Settings, Pipeline] = {}
         self._thread = ThreadPoolExecutor(1, "large-messages")
+        settle()
 
     @property
     def tables(self) -> Tables:
@@ -88,6 +90,7 @@ class Conversions:
         if reload.changed:
             self._inline, self._aside = {}, {}
             self._processing_ids = processing_ids_of(self.tables)
+            settle(again=True)
         return reload.changed, reload.faults
 
     def close(self) -> None:
