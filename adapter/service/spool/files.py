@@ -152,8 +152,8 @@ def open_database(path: Path, schema: str, version: int) -> sqlite3.Connection:
 def _make_file(path: Path) -> None:
     """Make the file, readable by its owner only, unless it is there.
 
-    One that is there is not touched: a process that closes any handle of a file loses all its POSIX locks on it, also those of its
-    other connections. Another process would take itself for the last one then, and delete the log that is still written to
+    One that is there is not touched: a process that closes any handle of a file loses all its POSIX locks on it, also those of
+    its other connections. Another process would take itself for the last one then, and delete the log that is still written to
     (SQLite, How To Corrupt, section 2.2).
     """
     try:
