@@ -169,9 +169,10 @@ def luminance(colour: str) -> float:
 
 
 PAIRS = [
-    ("ink", "page"), ("ink", "paper"), ("ink", "faint"), ("ink", "old-line"), ("ink", "now-line"), ("soft", "page"), ("soft", "paper"),
-    ("soft", "faint"), ("soft", "uncounted"), ("accent", "paper"), ("good", "good-paper"), ("bad", "bad-paper"), ("new", "new-paper"),
-    ("mark-ink", "main"), ("mark-ink", "part"),
+    *((text, ground) for text in ("ink", "soft") for ground in ("page", "paper", "faint")),
+    ("ink", "old-line"), ("ink", "now-line"), ("soft", "uncounted"), ("accent", "paper"), ("good", "good-paper"),
+    ("bad", "bad-paper"),
+    ("new", "new-paper"), ("mark-ink", "main"), ("mark-ink", "part"),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from adapter.config import Settings
+    from adapter.replay.against import Service
     from adapter.replay.compared import MakeOutcomes, Outcomes
     from adapter.replay.report import Report
     from adapter.tables.index import Tables
@@ -65,6 +66,25 @@ def replay(
     html_file: Annotated[
         Path | None, typer.Option("--html", help="Write a page to read: causes, filter, texts, charts.", metavar="FILE")
     ] = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            "--against",
+            help="Send the messages through the service running there: HOST:PORT (MLLP) or http(s)://...",
+            metavar="ENDPOINT",
+        ),
+    ] = "",
+    results: Annotated[
+        Path | None, typer.Option("--results", help="With MLLP: folder that the service delivers to.", metavar="DIR")
+    ] = None,
+    rate: Annotated[str, typer.Option("--rate", help="With --against: at most so many messages a second.")] = "",
+    connections: Annotated[int, typer.Option("--connections", min=1, max=1000, help="With --against: connections at once.")] = 1,
+    tls_ca: Annotated[
+        Path | None, typer.Option("--tls-ca", help="With --against: trust these authorities.", metavar="FILE")
+    ] = None,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="With --against: file with the bearer token for HTTP.", metavar="FILE")
+    ] = None,
     show_all: Annotated[bool, typer.Option("--all", help="Show every message and element, not the first of each cause.")] = False,
 ) -> None:
     """Run messages again, compare with the accepted outputs, and name the table row, setting or code behind each difference."""
@@ -84,6 +104,16 @@ def replay(
     }
     given = {name: value for name, value in given.items() if value is not None}
     checked = settings_from(**given)
+    try:
+        service = _service(against, results, rate, connections, tls_ca, token_file)
+    except (CannotReplay, OSError, ValueError) as failure:
+        typer.echo(f"b2m-adapter: {failure}", err=True)
+        raise typer.Exit(USAGE) from None
+    if service is not None and update:
+        typer.echo(
+            "b2m-adapter: outputs of this program are accepted, not those of a service: leave --against or --update out", err=True
+        )
+        raise typer.Exit(USAGE)
     request = Request(
         folders=tuple(folders),
         settings={name: getattr(checked, name) for name in given},
@@ -93,10 +123,11 @@ def replay(
         only_file=only_file,
         explain=explain,
         courses=json_file is not None or html_file is not None,
+        witness=service,
     )
     try:
         with _progress() as progress:
-            report = run_replay(request, _outcomes(jobs), progress)
+            report = run_replay(request, service.make_outcomes if service is not None else _outcomes(jobs), progress)
     except CannotReplay as failure:
         typer.echo(f"b2m-adapter: {failure}", err=True)
         raise typer.Exit(USAGE) from None
@@ -104,6 +135,8 @@ def replay(
         for fault in faults.faults:
             typer.echo(str(fault), err=True)
         raise typer.Exit(USAGE) from None
+    if service is not None:
+        report.against = service.told()
     # files first: a pager that is closed early must not cost them
     if json_file is not None:
         _write(json_file, json_bytes(report))
@@ -116,6 +149,29 @@ def replay(
     for line in text_lines(report, every=show_all):
         typer.echo(line)
     raise typer.Exit(_status(report, update))
+
+
+def _service(
+    against: str, results: Path | None, rate: str, connections: int, tls_ca: Path | None, token_file: Path | None
+) -> Service | None:
+    """Find the service that gives the outcomes; raises CannotReplay, ValueError, OSError for what cannot be."""
+    if not against:
+        if results is not None or rate or connections != 1 or tls_ca is not None or token_file is not None:
+            raise ValueError("--results, --rate, --connections, --tls-ca and --token-file go with --against")
+        return None
+    from adapter.cli.send import scaled
+    from adapter.clients.endpoint import client_context, endpoint_of
+    from adapter.clients.sending import SendOptions
+    from adapter.replay.against import Service, Target
+
+    where = endpoint_of(against, tls=tls_ca is not None)
+    options = SendOptions(
+        connections=connections,
+        interval_nanoseconds=10**12 // scaled("--rate", rate, 1000) if rate else 0,
+        tls=client_context(tls_ca, None, None) if where.tls else None,
+        token=token_file.read_text(encoding="utf-8").strip() if token_file is not None else "",
+    )
+    return Service(Target(where, options, results))
 
 
 def _status(report: Report, update: bool) -> int:

@@ -74,8 +74,8 @@ def send(
         options = SendOptions(
             connections=connections,
             in_flight=in_flight,
-            timeout_milliseconds=_scaled("--timeout", timeout, 1000),
-            interval_nanoseconds=10**12 // _scaled("--rate", rate, 1000) if rate else 0,
+            timeout_milliseconds=scaled("--timeout", timeout, 1000),
+            interval_nanoseconds=10**12 // scaled("--rate", rate, 1000) if rate else 0,
             tls=client_context(tls_ca, tls_cert, tls_key) if where.tls else None,
             token=token_file.read_text(encoding="utf-8").strip() if token_file is not None else "",
         )
@@ -91,7 +91,7 @@ def send(
 send.__doc__ = f"{send.__doc__}\n{SEND_EPILOG}"
 
 
-def _scaled(name: str, text: str, factor: int) -> int:
+def scaled(name: str, text: str, factor: int) -> int:
     """Read a decimal number and give its multiple as an integer, 1 at least."""
     from decimal import Decimal, InvalidOperation
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from adapter import __version__
 from adapter.config import Settings
@@ -40,6 +40,16 @@ _STRICT = Cause("unknown", "nothing in meaning", "versions, ids or order, which 
 _NO_MANIFEST = Cause("unknown", "not known", f"there is no {FILE}; it is written when outputs are accepted")
 
 
+class Witness(Protocol):
+    """Who gives outcomes in the place of this program, and may not tell all of them."""
+
+    def completed(self, record: Record, accepted: Record | None) -> Record:
+        """Take over from the accepted record what the witness cannot tell."""
+
+    def cause(self, raw: RawMessage, record: Record) -> Cause | None:
+        """Tell whether the witness itself is the cause that a record is not as accepted."""
+
+
 class CannotReplay(Exception):  # noqa: N818  (the folder is at fault)
     """The folders cannot be replayed at all: nothing was compared. The text says what to do."""
 
@@ -66,6 +76,8 @@ class Request:
         For how many messages of each cause the components behind the elements are looked up.
     courses : bool
         Whether the results of patients over time are gathered.
+    witness : Witness or None
+        Who gives the outcomes, where it is not this program.
     """
 
     folders: tuple[Path, ...]
@@ -76,6 +88,7 @@ class Request:
     only_file: str = ""
     explain: int = 10
     courses: bool = False
+    witness: Witness | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +106,13 @@ class _File:
     last: int = 0
     #: whether all of them run
     whole: bool = True
+    _by_digest: dict[str, Record] = field(default_factory=dict)
+
+    def known(self, digest: str) -> Record | None:
+        """Give what was accepted for a message."""
+        if not self._by_digest and self.accepted is not None:
+            self._by_digest = {record.digest: record for record in self.accepted.records}
+        return self._by_digest.get(digest)
 
 
 class Replayed:
@@ -158,7 +178,7 @@ class Replayed:
 
     def _take(self, file: _File, number: int, outcome: Outcome) -> None:
         raw = file.outcomes.pop(number)[0]
-        record = self.form.record(outcome)
+        record = self._record(self.form, outcome, file)
         file.records.append(record)
         result = MessageResult(near(file.path), number, sender_of(raw), "missing", outcome.fate, record.issues, outcome.results)
         file.results.append(result)
@@ -171,13 +191,17 @@ class Replayed:
         else:
             file.outcomes[number] = (raw, outcome)
 
+    def _record(self, form: AcceptedForm, outcome: Outcome, file: _File) -> Record:
+        record = form.record(outcome)
+        return record if self.request.witness is None else self.request.witness.completed(record, file.known(record.digest))
+
     def _finish(self, file: _File) -> None:
         """Compare a file whose messages all came out, and let go of what is not needed any more."""
         self._compare(file)
         now = Accepted(tuple(file.records), file.input_issues)
         if now != file.accepted and (now.records or file.accepted is not None):
             self.to_accept.append((file.path, now))
-        file.accepted, file.records, file.results, file.outcomes = None, [], [], {}
+        file.accepted, file.records, file.results, file.outcomes, file._by_digest = None, [], [], {}, {}
 
     def _compare(self, file: _File) -> None:
         if not file.whole and file.accepted is not None:
@@ -200,7 +224,7 @@ class Replayed:
     def _differs(self, file: _File, old: Record | None, record: Record, result: MessageResult) -> None:
         raw, outcome = file.outcomes[result.number]
         # what it means is compared without the versions, whatever --strict counts
-        meant = AcceptedForm(self.tables.version, __version__).record(outcome)
+        meant = self._record(AcceptedForm(self.tables.version, __version__), outcome, file)
         found = record_differences(old, meant) if old is not None else []
         causes: list[list[Cause]] = []
         if old is not None and not found and old.digest != record.digest:
@@ -211,6 +235,9 @@ class Replayed:
                 return
             found = record_differences(old, record, strict=True) or _first_byte(old, record)
             causes = [[_STRICT]] * len(found)
+        if self.request.witness is not None and not causes:
+            cause = self.request.witness.cause(raw, meant)
+            causes = [[cause]] * len(found) if cause is not None else []
         result.source = raw.data.decode("utf-8", "replace")
         result.new_lines = _texts(record.lines)
         if old is None:
@@ -238,7 +265,9 @@ class Replayed:
                 change.causes = [self._index(cause) for cause in causes]
                 result.changes.append(change)
             mine = {cause for change in result.changes for cause in change.causes}
-            if any(explained[cause] < self.request.explain for cause in mine):
+            # what made a value is known of the outputs of this program only
+            own = all(self.report.causes[cause].kind != "service" for cause in mine)
+            if own and any(explained[cause] < self.request.explain for cause in mine):
                 explained.update(mine)
                 self._explain(changed, result, old)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from xml.etree import ElementTree
 
+from adapter.clients.answer import milliseconds
 from adapter.fhir.json import dumps
 from adapter.replay.report import MessageResult, Origin, Report, Status
 
@@ -72,7 +73,23 @@ def text_lines(report: Report, *, every: bool = False) -> Iterator[str]:
             ]
             yield f"since {versions.folder} was accepted: {'; '.join(said)}"
     yield from report.faults
+    yield from against_lines(report)
     yield summary(report)
+
+
+def against_lines(report: Report) -> Iterator[str]:
+    """Say what is to be said of the running service that gave the outputs."""
+    against = report.against
+    if against is None:
+        return
+    answers = ", ".join(f"{count} {code}" for code, count in against.answers.items()) or "no answer"
+    read = f", {_counted(against.results, 'output')} read back" if against.results else ""
+    yield f"through {against.door} {against.endpoint}: {answers}{read}; {milliseconds(against.nanoseconds)} ms"
+    if against.latencies:
+        yield "answered after (ms): " + ", ".join(f"{name} {milliseconds(one)}" for name, one in against.latencies.items())
+    if against.tables:
+        yield f"the service: program {against.program or 'not told'}, tables {against.tables[:12]}"
+    yield from against.notes
 
 
 def summary(report: Report) -> str:
@@ -148,6 +165,10 @@ def junit_bytes(report: Report) -> bytes:
     failures = sum(message.failed for message in report.messages) + len(report.faults)
     count = len(report.messages) + len(report.faults)
     suite = ElementTree.Element("testsuite", name="b2m-adapter replay", tests=str(count), failures=str(failures), errors="0")
+    if report.against is not None:
+        properties = ElementTree.SubElement(suite, "properties")
+        for name, nanoseconds in report.against.latencies.items():
+            ElementTree.SubElement(properties, "property", name=f"latency {name} ms", value=milliseconds(nanoseconds))
     for message in report.messages:
         number = f"message {message.number}" if message.number else "accepted output"
         case = ElementTree.SubElement(suite, "testcase", classname=_xml(message.file), name=number)

@@ -16,11 +16,12 @@ Status = Literal["same", "equivalent", "different", "missing", "gone"]
 `gone`: there is accepted output, but no message.
 """
 
-CauseKind = Literal["row", "setting", "program", "message", "together", "unknown"]
+CauseKind = Literal["row", "setting", "program", "message", "together", "service", "unknown"]
 """What can change an output.
 
 `row`: a row of a table. `setting`: how messages are converted. `program`: parts of this program that changed and ran. `message`:
-the message itself is another one. `together`: rows that act only together. `unknown`: none of these, as far as it can be told.
+the message itself is another one. `together`: rows that act only together. `service`: the running service gives another output
+than this program. `unknown`: none of these, as far as it can be told.
 """
 
 
@@ -247,6 +248,41 @@ class Versions:
 
 
 @dataclass(slots=True)
+class Against:
+    """The running service that the messages went through.
+
+    Parameters
+    ----------
+    endpoint : str
+        Its address.
+    door : {"HTTP", "MLLP"}
+        What was spoken.
+    program, tables : str
+        Its versions, as its outputs tell them; empty where they tell none.
+    answers : dict of str to int
+        Number of answers by code or fault.
+    results : int
+        Number of outputs that were read back.
+    nanoseconds : int
+        From the first message to the last answer.
+    latencies : dict of str to int
+        Nanoseconds from sending to the answer: `p50`, `p90`, `p99`, `max`.
+    notes : list of str
+        What was not compared, and what is not known.
+    """
+
+    endpoint: str
+    door: Literal["HTTP", "MLLP"]
+    program: str = ""
+    tables: str = ""
+    answers: dict[str, int] = field(default_factory=dict)
+    results: int = 0
+    nanoseconds: int = 0
+    latencies: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Report:
     """What a replay found.
 
@@ -268,6 +304,8 @@ class Report:
         Number of files whose outputs were accepted in this run.
     nanoseconds : int
         How long the run took.
+    against : Against or None
+        The running service that gave the outputs; None: this program did.
     """
 
     messages: list[MessageResult] = field(default_factory=list)
@@ -278,6 +316,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
     accepted: int = 0
     nanoseconds: int = 0
+    against: Against | None = None
 
     @property
     def passed(self) -> bool:

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from adapter.clients.answer import milliseconds
 from adapter.fhir.json import dumps, loads
 from adapter.issues import Rejected
 from adapter.replay.rendering import summary
-from adapter.replay.report import Course, ElementChange, MessageResult, Origin, Report
+from adapter.replay.report import Against, Course, ElementChange, MessageResult, Origin, Report
 from adapter.replay.resource_pairs import held
 
 DETAIL_BYTES = 5_500_000
@@ -97,6 +98,7 @@ def content_of(report: Report) -> dict[str, Any]:
         "milliseconds": report.nanoseconds // 1_000_000,
         "faults": report.faults,
         "accepted": report.accepted,
+        "against": _against(report.against),
         "versions": [
             {
                 "folder": one.folder,
@@ -123,6 +125,22 @@ def content_of(report: Report) -> dict[str, Any]:
         "tests": tests,
         "courses": courses,
         "coursesLeftOut": courses_left_out,
+    }
+
+
+def _against(against: Against | None) -> dict[str, Any] | None:
+    if against is None:
+        return None
+    return {
+        "endpoint": against.endpoint,
+        "door": against.door,
+        "program": against.program,
+        "tables": against.tables,
+        "answers": list(against.answers.items()),
+        "results": against.results,
+        "milliseconds": against.nanoseconds // 1_000_000,
+        "latencies": [(name, milliseconds(one)) for name, one in against.latencies.items()],
+        "notes": against.notes,
     }
 
 

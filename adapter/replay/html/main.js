@@ -131,7 +131,23 @@ function summary() {
   ].map(([word, count, status, kind]) => setter({ status }, { class: `tile ${count ? kind : "zero"}` }, make("b", {}, count.toLocaleString("en")), make("span", {}, word)));
   const rejected = messages.filter((one) => one.fate === "rejected").length;
   tiles.push(setter({ fate: "rejected" }, { class: `tile ${rejected ? "plain" : "zero"}` }, make("b", {}, rejected.toLocaleString("en")), make("span", {}, "Rejected")));
-  return make("section", { class: "summary", "aria-label": "Summary" }, make("div", { class: "tiles" }, tiles), versions());
+  return make("section", { class: "summary", "aria-label": "Summary" }, make("div", { class: "tiles" }, tiles), versions(), service());
+}
+
+/** The running service that gave the outputs. */
+function service() {
+  const { against } = data;
+  if (!against) return null;
+  const fact = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
+  return make("div", { class: "service" }, make("h2", {}, `Through ${against.door} ${against.endpoint}`),
+    make("dl", {},
+      fact("answers", against.answers.map(([code, count]) => `${count.toLocaleString("en")} ${code}`).join(", ")),
+      fact("outputs read back", against.results.toLocaleString("en")),
+      fact("time", lasted(against.milliseconds)),
+      fact("answered after", against.latencies.map(([name, one]) => `${name} ${one} ms`).join(", ")),
+      fact("program", against.program || "not told"),
+      fact("tables", against.tables.slice(0, 12) || "not told")),
+    against.notes.map((note) => make("p", { class: "note" }, note)));
 }
 
 function versions() {
