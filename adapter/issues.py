@@ -322,6 +322,13 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "Send `Authorization: Bearer` and the token of the door.",
         "207",
     ),
+    (
+        "web-page-refused",
+        "error",
+        "The request was made by a web page in a browser (it has an Origin header); the door is for programs.",
+        "Leave the Origin header out, or let a server of the page ask.",
+        "207",
+    ),
     ("not-found", "error", "There is nothing at this address.", "Look at /openapi.json for what there is.", "207"),
     ("method-not-allowed", "error", "The address does not know this method.", "The Allow header names the right ones.", "207"),
     (
@@ -759,6 +766,27 @@ CATALOGUE: dict[str, IssueKind] = _catalogue(
         "warning",
         "A newer version of this result was delivered before; the older one replaces nothing and is created only where there is none.",
         "Nothing to do; `b2m-adapter spool retry --force` delivers it all the same.",
+        "0",
+    ),
+    (
+        "service-refused",
+        "error",
+        "The running service of a replay did not take the message; its answer is named.",
+        "Look up the reason in the answer: `b2m-adapter send --results --show-phi`.",
+        "0",
+    ),
+    (
+        "service-silent",
+        "error",
+        "The running service of a replay did not answer to the message.",
+        "Look at the log of the service; the message may have arrived.",
+        "0",
+    ),
+    (
+        "service-output-missing",
+        "error",
+        "The running service of a replay took the message, and no output of it appeared in the folder.",
+        "Check that the service delivers to this folder; look at its dead letters (`b2m-adapter spool list`).",
         "0",
     ),
     (

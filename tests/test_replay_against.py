@@ -149,7 +149,7 @@ def test_without_results_a_refusal_is_compared_with_the_accepted_fate(service: S
     assert "Outputs and issues are not compared" in said(result)
     assert result.lines[-1] == b"4 messages: 3 as accepted, 1 different"
     assert b'    + "rejected"' in result.lines
-    assert b"  issue answer AR" in result.lines
+    assert b"  issue service-refused AR" in result.lines
     assert not any(line.startswith(b"  Patient") for line in result.lines)
 
 
@@ -159,7 +159,7 @@ def test_an_output_that_does_not_come_is_a_difference(
     monkeypatch.setattr("adapter.replay.against.SETTLE_MILLISECONDS", 200)
     result = replay(folder, "--against", service.mllp, "--results", tmp_path / "elsewhere")
     assert result.status == 1
-    assert b"  issue no-output elsewhere" in result.lines
+    assert b"  issue service-output-missing elsewhere" in result.lines
 
 
 def test_latencies_are_in_every_report(service: Service, folder: Path, tmp_path: Path):

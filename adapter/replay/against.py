@@ -176,7 +176,9 @@ class Service:
         try:
             issues = issues_of(last, raw)
         except (Rejected, KeyError, TypeError):
-            raise CannotReplay(f"{self.against.endpoint} is no /convert of a B2M FHIR adapter: {_said(answer.body)}") from None
+            raise CannotReplay(
+                f"{self.against.endpoint} has no /convert that answers as this service does: {_said(answer.body)}"
+            ) from None
         return self._converted(raw, lines, issues) if lines else Outcome("rejected", raw.data, issues=issues)
 
     def _converted(self, raw: RawMessage, lines: list[bytes], issues: list[Issue]) -> Outcome:
@@ -216,7 +218,7 @@ class Service:
             if answer.fate != "accepted":
                 yield _unanswered(raw, answer)
             elif path is None:
-                yield Outcome("rejected", raw.data, issues=[Issue("no-output", folder.name)])
+                yield Outcome("rejected", raw.data, issues=[Issue("service-output-missing", folder.name)])
             else:
                 yield self._converted(raw, path.read_bytes().splitlines(), [])
 
@@ -330,7 +332,7 @@ def issues_of(line: bytes, raw: RawMessage) -> list[Issue]:
 
 
 def _unanswered(raw: RawMessage, answer: Answer) -> Outcome:
-    issue = Issue("answer", answer.code) if answer.code else Issue("no-answer", answer.fault)
+    issue = Issue("service-refused", answer.code) if answer.code else Issue("service-silent", answer.fault)
     return Outcome("rejected", raw.data, issues=[issue])
 
 
