@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,6 +80,8 @@ def serve(
     faults = faults_of(settings)
     if faults:
         refuse(faults)
+    # what the service writes holds patient data; every process inherits this
+    os.umask(0o077)
     start_logs("supervisor", settings.log.level)
     try:
         if not run(_run(Supervisor, settings)):

@@ -10,6 +10,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from adapter.service.settings import FhirServerDestination, FolderDestination, ServiceSettings, TlsSettings
@@ -80,6 +81,8 @@ def _delivery(settings: ServiceSettings) -> Iterator[str]:
                 yield f"{where}: a FHIR server takes transactions; set convert.to = 'transaction'."
             if not destination.url.startswith(("http://", "https://")):
                 yield f"{where}.url: {destination.url!r} does not begin with http:// or https://."
+            elif urlsplit(destination.url).username is not None:
+                yield f"{where}.url: it holds credentials, which would be shown; use token_file or oauth."
             ways = [destination.token, destination.token_file, destination.oauth]
             if sum(way is not None for way in ways) > 1:
                 yield f"{where}: token, token_file and oauth exclude each other; keep one."

@@ -14,6 +14,7 @@ from adapter.service.http.outcomes import FHIR_JSON
 _ALWAYS: dict[int, str] = {
     400: "The request cannot be read.",
     401: "The token is missing or wrong.",
+    403: "The request was made by a web page: it has an Origin header.",
     405: "The address does not know this method; Allow names the right ones.",
     431: "The headers are larger than the limit.",
     500: "The adapter failed on this request.",
