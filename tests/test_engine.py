@@ -301,6 +301,70 @@ def test_an_older_final_does_not_replace_a_correction(tmp_path, apart):
     of(scene())
 
 
+def pid(text: str, message: bytes) -> bytes:
+    return message.replace(b"PID|1||1^^^A&1.2.3&ISO||", b"PID|1||" + text.encode() + b"||")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["1^^^A&1.2.3&ISO^MR", " 1^^^A&1.2.3&ISO", "X^^^OTHER~1^^^A&1.2.3&ISO", "1^^^&1.2.3&ISO", "1^^^A&1.2.3&ISO~7^^^B&1.2.4&ISO"],
+)
+def test_however_the_patient_is_written_a_correction_is_delivered_behind_the_final_that_waits(tmp_path, form):
+    """And no two transactions create one patient at the same moment."""
+    refused = []
+
+    def answer(parcel):
+        if parcel.number == 1 and len(refused) < 3:
+            refused.append(parcel)
+            return Again("409", destination=False)
+        return Delivered()
+
+    async def scene():
+        memory = Memory(answer=answer)
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            running.put(pid(form, oru()), patient="one key of the door")
+            running.put(oru(status="C", value="2.20", at="20260102120000+0000"), patient="another key of the door")
+            await until(lambda: len(memory.got) == 2)
+        assert memory.numbers == [1, 2]
+
+    of(scene())
+
+
+def test_fhir_results_of_one_identifier_keep_their_order_whether_or_not_the_patient_comes_with_them(tmp_path):
+    def result(status, value, more=()):
+        observation = {
+            "resourceType": "Observation",
+            "identifier": [{"system": "urn:test:result", "value": "1"}],
+            "status": status,
+            "code": {"text": "B2M"},
+            "valueString": value,
+        }
+        entries = [
+            {"fullUrl": f"urn:uuid:00000000-0000-4000-8000-00000000000{n}", "resource": one}
+            for n, one in enumerate((observation, *more))
+        ]
+        return orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+    patient = {"resourceType": "Patient", "identifier": [{"system": "urn:test:patient", "value": "1"}]}
+    refused = []
+
+    def answer(parcel):
+        if parcel.number == 1 and len(refused) < 3:
+            refused.append(parcel)
+            return Again("409", destination=False)
+        return Delivered()
+
+    async def scene():
+        memory = Memory(answer=answer)
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            running.put(result("final", "2.1", [patient]), patient="a")
+            running.put(result("corrected", "2.2"), patient="b")
+            await until(lambda: len(memory.got) == 2)
+        assert memory.numbers == [1, 2]
+
+    of(scene())
+
+
 def test_a_newer_final_replaces_a_correction(tmp_path):
     async def scene():
         memory = Memory()

@@ -92,6 +92,29 @@ def test_messages_of_a_patient_keep_their_order_under_any_delays_and_faults(seed
     assert set(spool.ends().values()) <= {"delivered", "dead"}
 
 
+@given(st.integers(0, 2**32))
+@settings(max_examples=10)
+def test_messages_of_several_patients_keep_the_order_of_each_of_them(seed):
+    random = Random(seed)
+    parcels = [parcel(number, " ".join(random.sample("abcde", random.randint(1, 3)))) for number in range(1, 40)]
+    spool = Spool()
+
+    def answer(one):
+        return Again("fault", destination=False) if random.random() < 0.2 else Delivered()
+
+    memory = Memory(answer=answer, concurrency=6)
+
+    async def scene():
+        await through(Lane(memory, spool, QUICK, random=random), spool, parcels)
+
+    asyncio.run(scene())
+    for key in "abcde":
+        assert [one.number for one in memory.got if key in one.patient.split()] == [
+            one.number for one in parcels if key in one.patient.split()
+        ]
+    assert len(memory.got) == len(parcels)
+
+
 def test_patients_go_in_parallel():
     most = 0
 

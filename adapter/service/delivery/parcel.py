@@ -16,7 +16,7 @@ class Parcel(NamedTuple):
     digest : bytes
         SHA-256 of the message as it came.
     patient : str
-        Messages of one patient keep their order; empty: unknown.
+        Keys with blanks between them. Messages that have one in common (a patient, above all) keep their order; empty: unknown.
     line : bytes
         The output, without line end; several lines for NDJSON.
     transaction : bool

@@ -188,7 +188,7 @@ class Engine:
         stale = decide(contents.versions, self._known([version.identity for version in contents.versions]))
         if stale:
             line = held_back(line, stale)
-        return Parcel(number, stored.digest, stored.patient, line, contents.transaction, contents.shared)
+        return Parcel(number, stored.digest, finished.patient, line, contents.transaction, contents.shared)
 
     def backlog(self, lane: str, limit: int) -> list[tuple[int, str, int]]:
         """Give what waits for a destination in the spool."""
@@ -287,7 +287,8 @@ class Engine:
                 ahead += [version for version in versions if version.identity in known]
                 for version in versions:
                     known[version.identity] = self._versions[version.identity] = version
-                parcel = Parcel(stored.number, stored.digest, stored.patient, line, one.contents.transaction, one.contents.shared)
+                transaction, _, shared, order = one.contents
+                parcel = Parcel(stored.number, stored.digest, order or stored.patient, line, transaction, shared)
             lanes = self._lanes_of(errand) if parcel is not None else ()
             flights.append(Flight(stored, one, parcel, versions, lanes, errand.request))
         if ahead:

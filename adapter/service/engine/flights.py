@@ -271,7 +271,7 @@ def _finished(flight: Flight, now: str) -> Finished:
         converted.issues,
         converted.tables,
         now,
-        stored.patient,
+        flight.parcel.patient if flight.parcel is not None else stored.patient,
         flight.parcel.line if flight.parcel is not None else None,
         tuple(flight.deliveries.values()),
         flight.versions,

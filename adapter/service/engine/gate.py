@@ -13,6 +13,7 @@ compare as far as both are known (`moment.py`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
@@ -52,11 +53,15 @@ class Contents(NamedTuple):
     shared : tuple of str
         Searches of the shared resources that it creates: `Organization?identifier=system|value`. Only those that refer to
         nothing but each other.
+    order : str
+        Keys with blanks between them: two messages that have one in common are delivered in order. Digests of the patients'
+        searches; of FHIR input also of everything else that is not shared, because its identifiers need not tell the patient.
     """
 
     transaction: bool
     versions: tuple[Version, ...]
     shared: tuple[str, ...]
+    order: str = ""
 
 
 def contents_of(line: bytes, raw: bytes, number: int) -> Contents:
@@ -104,7 +109,8 @@ def contents_of(line: bytes, raw: bytes, number: int) -> Contents:
             for entry in updates
             if "resource" in entry
         )
-    return Contents(True, versions, shared_searches(entries))
+    shared = shared_searches(entries)
+    return Contents(True, versions, shared, _order(entries, raw, frozenset(shared)))
 
 
 def versions_of(line: bytes, raw: bytes, number: int) -> tuple[Version, ...]:
@@ -191,6 +197,21 @@ def held_back(line: bytes, stale: frozenset[str]) -> bytes:
         kept = [rewritten(entry, targets) for entry in kept]
     whole["entry"] = kept
     return dumps(whole)
+
+
+def _order(entries: Iterable[dict[str, Any]], raw: bytes, shared: frozenset[str]) -> str:
+    """Keys by which messages are kept in order: what the receiver goes by, however the sender wrote the patient."""
+    everything = raw.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+    names = []
+    for entry in entries:
+        request = entry["request"]
+        kind = entry.get("resource", {}).get("resourceType")
+        if kind == "Patient" or (everything and kind not in _OF_ONE_MESSAGE):
+            search = request.get("ifNoneExist")
+            name = f"{request.get('url', '')}?{search}" if search else request.get("url", "")
+            if name not in shared:
+                names.append(name if "?" in name or "/" in name else entry.get("fullUrl", ""))
+    return " ".join(dict.fromkeys([blake2b(name.encode("utf-8", "replace"), digest_size=8).hexdigest() for name in names]))
 
 
 def _issued(resource: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from random import Random
 from typing import NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ from adapter.service.logs import log, log_fault
 ITEMS = 20_000
 #: Attempts after which a message is dead that fails while others go through.
 LONE_FAILURES = 10
+_NOBODY = ("",)
 
 
 class Retry(NamedTuple):
@@ -61,10 +63,12 @@ class Spool(Protocol):
 
 
 class _Item:
-    __slots__ = ("attempts", "failures", "lone", "number", "parcel", "patient", "seen")
+    __slots__ = ("attempts", "behind", "failures", "keys", "lone", "number", "parcel", "seen")
 
-    def __init__(self, number: int, patient: str, parcel: Parcel | None, attempts: int = 0) -> None:
-        self.number, self.patient, self.parcel, self.attempts = number, patient, parcel, attempts
+    def __init__(self, number: int, keys: Sequence[str], parcel: Parcel | None, attempts: int = 0) -> None:
+        self.number, self.keys, self.parcel, self.attempts = number, keys, parcel, attempts
+        # chains in which others stand before it
+        self.behind = 0
         # failures by reason since it came; failures while others went through; successes of the lane at the last failure
         self.failures: dict[str, int] = {}
         self.lone = 0
@@ -107,9 +111,10 @@ class Lane:
         self._breaker = Breaker(retry.faults, retry.first, retry.limit, breaker_changed, self._random)
         self._limit = items
         self._items: dict[int, _Item] = {}
+        # items in order, by key of the patient
         self._chains: dict[str, deque[_Item]] = {}
-        # chains of which nothing is under way: when they are due, number of their first item
-        self._due: list[tuple[float, int, str]] = []
+        # items that are first in all their chains and not under way: when they are due, number
+        self._due: list[tuple[float, int]] = []
         self._settled: set[int] = set()
         self._successes = 0
         self._under_way: set[asyncio.Task[None]] = set()
@@ -132,7 +137,7 @@ class Lane:
             self.behind = True
             self._wake.set()
             return False
-        self._append(_Item(parcel.number, parcel.patient, parcel))
+        self._append(parcel.number, parcel.patient, parcel)
         self._wake.set()
         return True
 
@@ -184,16 +189,24 @@ class Lane:
         for task in self._under_way:
             task.cancel()
 
-    def _append(self, item: _Item) -> None:
-        self._items[item.number] = item
+    def _append(self, number: int, patient: str, parcel: Parcel | None, attempts: int = 0) -> None:
+        there = self._items.get(number)
+        if there is not None:
+            # dropped by an operator and asked for again before the lane saw it
+            there.parcel = parcel
+            return
         # what a destination takes in batches stays in one row
-        key = item.patient if self._destination.batch == 1 else ""
-        chain = self._chains.get(key)
-        if chain is None:
-            self._chains[key] = deque((item,))
-            heapq.heappush(self._due, (0, item.number, key))
-        else:
-            chain.append(item)
+        keys = patient.split() if patient and self._destination.batch == 1 else _NOBODY
+        item = self._items[number] = _Item(number, keys, parcel, attempts)
+        for key in keys:
+            chain = self._chains.get(key)
+            if chain is None:
+                self._chains[key] = deque((item,))
+            else:
+                chain.append(item)
+                item.behind += 1
+        if not item.behind:
+            heapq.heappush(self._due, (0, number))
 
     def _refill(self) -> None:
         """Fetch what waits in the spool, when the lane is behind and has room."""
@@ -202,11 +215,11 @@ class Lane:
         rows = self._spool.backlog(self.name, self._limit)
         for number, patient, attempts in rows:
             if number not in self._items and number not in self._settled:
-                self._append(_Item(number, patient, None, attempts))
+                self._append(number, patient, None, attempts)
         if len(rows) < self._limit:
             for parcel in self._spool.skipped(self.name):
                 if parcel.number not in self._items:
-                    self._append(_Item(parcel.number, parcel.patient, parcel))
+                    self._append(parcel.number, parcel.patient, parcel)
             self.behind = False
 
     def _begin(self) -> float | None:
@@ -216,11 +229,11 @@ class Lane:
             wait = max(self._breaker.opens_in(now), self._due[0][0] - now)
             if wait > 0:
                 return wait
-            _, _, key = heapq.heappop(self._due)
-            chain = self._chains[key]
-            items = [chain[at] for at in range(min(len(chain), self._destination.batch))]
+            _, number = heapq.heappop(self._due)
+            first = self._items[number]
+            items = [first] if self._destination.batch == 1 else list(islice(self._chains[""], self._destination.batch))
             self._breaker.begin()
-            task = asyncio.create_task(self._attempt(key, items))
+            task = asyncio.create_task(self._attempt(items))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
         # behind: what is missing is on its way into the spool
@@ -230,8 +243,9 @@ class Lane:
         self._under_way.discard(task)
         self._wake.set()
 
-    async def _attempt(self, key: str, items: Sequence[_Item]) -> None:
+    async def _attempt(self, items: Sequence[_Item]) -> None:
         due: float = 0
+        free: list[_Item] = []
         try:
             parcels = []
             gone = []
@@ -243,12 +257,12 @@ class Lane:
                     parcels.append((item, parcel))
             for item in gone:
                 # delivered, dropped or taken away meanwhile
-                self._remove(key, item)
+                free += self._remove(item)
             if parcels:
                 begun = time.perf_counter()
                 results = await self._destination.deliver([parcel for _, parcel in parcels])
                 metrics.stage("deliver", time.perf_counter() - begun)
-                due = self._judge(key, [item for item, _ in parcels], results)
+                due = self._judge([item for item, _ in parcels], results, free)
             else:
                 self._breaker.success()
         except asyncio.CancelledError:
@@ -260,14 +274,15 @@ class Lane:
             self._breaker.fault(now)
             due = now + self._retry.limit
         finally:
-            chain = self._chains[key]
-            if chain:
-                heapq.heappush(self._due, (due, chain[0].number, key))
-            else:
-                del self._chains[key]
+            left = [item for item in items if item.number in self._items and not item.behind]
+            for item in left:
+                heapq.heappush(self._due, (due, item.number))
+            for item in free:
+                if item.number in self._items and item not in left:
+                    heapq.heappush(self._due, (0, item.number))
 
-    def _judge(self, key: str, items: Sequence[_Item], results: Sequence[Result]) -> float:
-        """Follow the results; gives when the chain is due again."""
+    def _judge(self, items: Sequence[_Item], results: Sequence[Result], free: list[_Item]) -> float:
+        """Follow the results; gives when what is left is due again, and adds what has become first in its chains to `free`."""
         now = self._clock()
         due: float = 0
         for item, result in zip(items, results, strict=True):
@@ -276,7 +291,7 @@ class Lane:
                 self._successes += 1
                 if self._breaker.success():
                     self._hurry(now)
-                self._settle(key, item, Attempt("delivered", item.attempts))
+                free += self._settle(item, Attempt("delivered", item.attempts))
             elif isinstance(result, Dead) or self._is_hopeless(item, result):
                 if isinstance(result, Dead):
                     # it answered, so it works
@@ -284,7 +299,7 @@ class Lane:
                 elif result.destination:
                     self._breaker.fault(now)
                 log("delivery-dead", "error", destination=self.name, number=item.number, reason=result.reason)
-                self._settle(key, item, Attempt("dead", item.attempts, result.reason))
+                free += self._settle(item, Attempt("dead", item.attempts, result.reason))
             else:
                 if not due:
                     # of a batch only the first one tells about the destination
@@ -310,18 +325,30 @@ class Lane:
 
     def _hurry(self, now: float) -> None:
         """The destination is back: what waits for its next attempt need not."""
-        self._due = [(min(due, now), number, key) for due, number, key in self._due]
+        self._due = [(min(due, now), number) for due, number in self._due]
         heapq.heapify(self._due)
 
-    def _settle(self, key: str, item: _Item, attempt: Attempt) -> None:
+    def _settle(self, item: _Item, attempt: Attempt) -> list[_Item]:
         self._settled.add(item.number)
-        self._remove(key, item)
+        free = self._remove(item)
         self._spool.attempted(self.name, item.number, attempt)
+        return free
 
-    def _remove(self, key: str, item: _Item) -> None:
-        chain = self._chains[key]
-        if chain[0] is item:
+    def _remove(self, item: _Item) -> list[_Item]:
+        """Take an item out; gives those that are first in all their chains now."""
+        free = []
+        for key in item.keys:
+            chain = self._chains[key]
+            if chain[0] is not item:
+                # of a batch
+                chain.remove(item)
+                continue
             chain.popleft()
-        else:
-            chain.remove(item)
-        self._items.pop(item.number, None)
+            if not chain:
+                del self._chains[key]
+                continue
+            chain[0].behind -= 1
+            if not chain[0].behind:
+                free.append(chain[0])
+        del self._items[item.number]
+        return free

@@ -118,15 +118,15 @@ def packed(value: Any) -> bytes:
 
 def to_wire(converted: Converted) -> tuple[Any, ...]:
     """Plain tuples: a class in a pickle costs more than its content."""
-    number, fate, slug, issues, slugs, line, (transaction, versions, shared), tables = converted
-    return number, fate, slug, issues, slugs, line, transaction, [version[:4] for version in versions], shared, tables
+    number, fate, slug, issues, slugs, line, (transaction, versions, shared, order), tables = converted
+    return number, fate, slug, issues, slugs, line, transaction, [version[:4] for version in versions], shared, order, tables
 
 
 def from_wire(row: tuple[Any, ...]) -> Converted:
     """The other end of `to_wire`."""
-    number, fate, slug, issues, slugs, line, transaction, versions, shared, tables = row
+    number, fate, slug, issues, slugs, line, transaction, versions, shared, order, tables = row
     contents = Contents(
-        transaction, tuple([Version(one, rank, issued, time, number) for one, rank, issued, time in versions]), shared
+        transaction, tuple([Version(one, rank, issued, time, number) for one, rank, issued, time in versions]), shared, order
     )
     return Converted(number, fate, slug, issues, slugs, line, contents, tables)
 

@@ -63,7 +63,7 @@ class Finished(NamedTuple):
     converted_at : str
         When (`files.instant`).
     patient : str
-        As in `Arrival`.
+        As in `delivery.Parcel`.
     output : bytes or None
         The converted line; kept while one of the deliveries is waiting or dead.
     deliveries : tuple of Delivery
