@@ -322,8 +322,8 @@ def test_however_the_patient_is_written_a_correction_is_delivered_behind_the_fin
     async def scene():
         memory = Memory(answer=answer)
         async with engine_of(tmp_path, destinations=[memory]) as running:
-            running.put(pid(form, oru()), patient="one key of the door")
-            running.put(oru(status="C", value="2.20", at="20260102120000+0000"), patient="another key of the door")
+            running.put(pid(form, oru()), patient="one-key")
+            running.put(oru(status="C", value="2.20", at="20260102120000+0000"), patient="another-key")
             await until(lambda: len(memory.got) == 2)
         assert memory.numbers == [1, 2]
 
