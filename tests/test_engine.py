@@ -7,6 +7,7 @@ import pytest
 from helpers.engines import Memory, engine_of, settings_of, until
 
 from adapter.service.delivery.parcel import Again, Dead, Delivered
+from adapter.service.engine import engine as engine_module
 from adapter.service.engine.answers import answer_line
 from adapter.service.spool.files import SpoolFull
 
@@ -394,6 +395,40 @@ def test_what_waited_while_a_newer_version_was_delivered_elsewhere_is_held_back(
 
     of(before(), after())
     assert {one.number: requests_of(one.line)["Observation"] for one in down.got} == {1: "POST", 2: "PUT"}
+
+
+def test_a_result_of_the_year_9999_does_not_stop_the_engine(tmp_path):
+    async def scene():
+        memory = Memory()
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            running.put(oru(at="99991231"), patient="1")
+            running.put(oru(at="20260101120000+0000", status="C"), patient="1")
+            running.put(oru(2))
+            await running.recorded(3)
+        assert sorted(memory.numbers) == [1, 2, 3]
+
+    of(scene())
+
+
+def test_a_message_on_which_the_gate_fails_is_a_dead_letter_and_stops_none_of_the_others(tmp_path, monkeypatch):
+    decide = engine_module.decide
+
+    def faulty(versions, known):
+        if versions and versions[0].number == 1:
+            raise ArithmeticError("fault of the program")
+        return decide(versions, known)
+
+    monkeypatch.setattr(engine_module, "decide", faulty)
+
+    async def scene():
+        memory = Memory()
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            running.put(oru(1), oru(2))
+            await running.recorded(2)
+            assert (running.state(1), running.work.finished(1).slug) == ("rejected", "internal-error")
+        assert memory.numbers == [2]
+
+    of(scene())
 
 
 # -- operators ---------------------------------------------------------------------------------------------------------------

@@ -151,6 +151,16 @@ def test_no_text_makes_a_moment_fail(text):
 # -- holding back --------------------------------------------------------------------------------------------------------
 
 
+@given(*[st.from_regex(r"(0001|9999|2026)((01|12)(01|31)([01]2(00|59){0,2})?)?Z?", fullmatch=True)] * 2)
+def test_any_two_moments_compare_and_agree_on_which_is_older(one, other):
+    first, second = (text if text[:-1].isdigit() and moment(text) else "" for text in (one, other))
+    assert order(first, second) == -order(second, first)
+
+
+def test_never_is_newer_than_now_whatever_the_zone():
+    assert order("9999", "20260101120000Z") == order("99991231", "20260101120000Z") == 1
+
+
 def test_a_stale_update_becomes_a_create_of_the_same_identifier():
     line = held_back(transaction(observation()), frozenset({RESULT}))
     assert orjson.loads(line)["entry"][0]["request"] == {

@@ -151,6 +151,14 @@ def test_dropping_ends_what_is_not_delivered(work):
     assert work.backlog() == []
 
 
+@pytest.mark.parametrize(("late", "state"), [("waiting", "dropped"), ("dead", "dropped"), ("delivered", "delivered")])
+def test_what_was_dropped_while_it_was_tried_stays_dropped_unless_it_arrived(work, late, state):
+    work.record([converted(1, Delivery("a", "waiting"))])
+    work.drop(1, reason="x", time=LATER)
+    work.progress(1, [Delivery("a", late, 2, reason="timeout")])
+    assert work.finished(1).deliveries[0].state == state
+
+
 def test_dropping_at_one_destination_leaves_the_others(work):
     work.record([converted(1, Delivery("a", "waiting"), Delivery("b", "waiting"))])
     work.drop(1, destination="a", reason="gone", time=LATER)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from adapter.config import Settings
-from adapter.service.engine.worker import HEAD, Converted, Task, failed, from_wire, packed
+from adapter.service.engine.worker import HEAD, Converted, Task, from_wire, packed, rejected
 from adapter.service.logs import log
 from adapter.tables.index import Tables
 
@@ -261,10 +261,10 @@ class Converters:
                 self._end_lone()
                 log("message-ends-converter", "error", number=task.number, reason=str(gone), times=kill)
                 if gone.late:
-                    return failed(task, self.tables.version, f"no answer within {self._chunk_seconds:g} s")
+                    return rejected(task.number, self.tables.version, f"no answer within {self._chunk_seconds:g} s")
             else:
                 return converted
-        return failed(task, self.tables.version, f"it ended its process {KILLS} times")
+        return rejected(task.number, self.tables.version, f"it ended its process {KILLS} times")
 
     def _end_lone(self) -> None:
         if self._lone is not None:

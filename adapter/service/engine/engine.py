@@ -27,8 +27,8 @@ from adapter.service.engine.gate import contents_of, decide, held_back, newest
 from adapter.service.engine.lanes import Attempt, Lane, Retry
 from adapter.service.engine.stale import stale_issues
 from adapter.service.engine.tally import Tally
-from adapter.service.engine.worker import Converted, Task
-from adapter.service.logs import log
+from adapter.service.engine.worker import Converted, Task, rejected
+from adapter.service.logs import log, log_fault
 from adapter.service.spool.files import SpoolFull, instant
 from adapter.service.spool.intake import IntakeStore, Stored
 from adapter.service.spool.records import Version
@@ -283,7 +283,13 @@ class Engine:
             versions: tuple[Version, ...] = ()
             parcel = None
             if one.fate == "converted":
-                one, line, versions = _gated(one, known, errand.forced)
+                try:
+                    one, line, versions = _gated(one, known, errand.forced)
+                except Exception:
+                    # a fault of the program; it would come again after each start
+                    log_fault("gate-failed", number=stored.number)
+                    one = rejected(stored.number, one.tables, "what it may overwrite could not be decided")
+            if one.fate == "converted":
                 ahead += [version for version in versions if version.identity in known]
                 for version in versions:
                     known[version.identity] = self._versions[version.identity] = version

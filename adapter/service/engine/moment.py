@@ -73,9 +73,10 @@ def order(one: str, other: str) -> int:
         return (first > second) - (first < second)
     if one[-1] == "Z":
         return -order(other, one)
-    if _end(one) + _LATEST <= _start(other[:-1]):
+    # with room at both ends of the calendar
+    if _end(one) <= _moved(_start(other[:-1]), -_LATEST):
         return -1
-    return 1 if _start(one) - _EARLIEST >= _end(other[:-1]) else 0
+    return 1 if _start(one) >= _moved(_end(other[:-1]), _EARLIEST) else 0
 
 
 def _start(digits: str) -> datetime:
@@ -90,4 +91,12 @@ def _start(digits: str) -> datetime:
 def _end(digits: str) -> datetime:
     """First instant after what the digits name, read as UTC; a year and a month count long."""
     step = {4: timedelta(days=366), 6: timedelta(days=31), 8: timedelta(days=1), 10: timedelta(hours=1), 12: timedelta(minutes=1)}
-    return _start(digits) + step.get(len(digits), timedelta(seconds=1))
+    return _moved(_start(digits), step.get(len(digits), timedelta(seconds=1)))
+
+
+def _moved(instant: datetime, by: timedelta) -> datetime:
+    """Move an instant, not beyond the calendar: a sender may write 9999 for never."""
+    try:
+        return instant + by
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if by > timedelta() else datetime.min.replace(tzinfo=UTC)

@@ -104,10 +104,10 @@ def convert_one(pipeline: Pipeline, task: Task) -> Converted:
     return Converted(number, fate, slug, issues, slugs, line, contents, pipeline.tables.version)
 
 
-def failed(task: Task, tables: str, detail: str) -> Converted:
-    """Reject a message on which converter processes failed."""
+def rejected(number: int, tables: str, detail: str) -> Converted:
+    """Reject a message on which the program failed."""
     issues = orjson.dumps([{"slug": "internal-error", "place": "", "detail": detail}])
-    return Converted(task.number, "rejected", "internal-error", issues, ("internal-error",), b"", NO_CONTENTS, tables)
+    return Converted(number, "rejected", "internal-error", issues, ("internal-error",), b"", NO_CONTENTS, tables)
 
 
 def packed(value: Any) -> bytes:

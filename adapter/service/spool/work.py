@@ -98,8 +98,9 @@ class WorkStore(WorkFile):
         """
         with self.transaction() as database:
             database.executemany(
-                "UPDATE delivery SET state = ?, attempts = ?, next_attempt = ?, reason = ?, delivered_at = ?"
-                " WHERE number = ? AND destination = ?",
+                # what an operator dropped while it was tried stays dropped, unless it has arrived
+                "UPDATE delivery SET state = ?1, attempts = ?2, next_attempt = ?3, reason = ?4, delivered_at = ?5"
+                " WHERE number = ?6 AND destination = ?7 AND (state <> 'dropped' OR ?1 = 'delivered')",
                 [(*delivery[1:], number, delivery.destination) for number, delivery in deliveries],
             )
             _remove_unwanted(database, list({number for number, _ in deliveries}))
