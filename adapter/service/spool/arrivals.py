@@ -7,6 +7,7 @@ that no accident of hashing can lose a message.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from hashlib import blake2b, sha256
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,8 @@ _INSERT = """
 INSERT INTO message (received, format, door, peer, sender, control_id, patient, answer, claim, content, digest, size, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_AT_ONCE = (1, 4, 16, 64, 256)
+_SELECT_KNOWN = {count: f"SELECT 1 FROM message WHERE claim IN ({', '.join('?' * count)}) LIMIT 1" for count in _AT_ONCE}
 
 
 class Arrival(NamedTuple):
@@ -113,10 +116,47 @@ def identity_of(arrival: Arrival) -> Identity:
     return Identity(int.from_bytes(claim, "big", signed=True), content, digest)
 
 
+def place_all(
+    database: sqlite3.Connection, arrivals: Sequence[Arrival], identities: Sequence[Identity], time: str
+) -> list[Placed]:
+    """Insert messages unless they are resends; inside a transaction of the caller."""
+    claims = [identity.claim for identity in identities if identity.claim is not None]
+    if len(set(claims)) < len(claims) or _known(database, claims):
+        return [place(database, arrival, identity, time) for arrival, identity in zip(arrivals, identities, strict=True)]
+    rows = [_row(arrival, identity, time) for arrival, identity in zip(arrivals, identities, strict=True)]
+    if len(rows) == 1:
+        last = database.execute(_INSERT, rows[0]).lastrowid
+    else:
+        database.executemany(_INSERT, rows)
+        (last,) = database.execute("SELECT last_insert_rowid()").fetchone()
+    assert last is not None
+    # each row has the number behind the one before it
+    return [Placed(number, "new") for number in range(last - len(rows) + 1, last + 1)]
+
+
+def _known(database: sqlite3.Connection, claims: Sequence[int]) -> bool:
+    """Tell whether one of these numbers stands in the spool; one statement for all, because statements cost more than rows."""
+    for start in range(0, len(claims), _AT_ONCE[-1]):
+        part = list(claims[start : start + _AT_ONCE[-1]])
+        marks = next(count for count in _AT_ONCE if count >= len(part))
+        # the last one again and again up to the marks: so there are few statements, and SQLite keeps them compiled
+        values = part + part[-1:] * (marks - len(part))
+        if database.execute(_SELECT_KNOWN[marks], values).fetchone() is not None:
+            return True
+    return False
+
+
+def _row(arrival: Arrival, identity: Identity, time: str) -> tuple[object, ...]:
+    """A row of the table."""
+    claim, content, digest = identity
+    data, form, door, peer, sender, control_id, patient, answer = arrival
+    return (time, form, door, peer, sender, control_id, patient, answer, claim, content, digest, len(data), data)
+
+
 def place(database: sqlite3.Connection, arrival: Arrival, identity: Identity, time: str) -> Placed:
     """Insert one message unless it is a resend."""
     claim, content, digest = identity
-    data, form, door, peer, sender, control_id, patient, answer = arrival
+    sender, control_id = arrival.sender, arrival.control_id
     kind: Literal["new", "reused-id"] = "new"
     if claim is not None:
         known = database.execute("SELECT sender, control_id FROM message WHERE claim = ? LIMIT 1", (claim,)).fetchone()
@@ -130,8 +170,7 @@ def place(database: sqlite3.Connection, arrival: Arrival, identity: Identity, ti
                     return Placed(number, "resend")
             if control_id and known == (sender, control_id):
                 kind = "reused-id"
-    row = (time, form, door, peer, sender, control_id, patient, answer, claim, content, digest, len(data), data)
-    number = database.execute(_INSERT, row).lastrowid
+    number = database.execute(_INSERT, _row(arrival, identity, time)).lastrowid
     assert number is not None
     return Placed(number, kind)
 

@@ -76,8 +76,9 @@ def instant(moment: datetime | None = None) -> str:
     str
         For example `2026-05-04T03:02:01.000Z`.
     """
-    moment = moment or datetime.now(UTC)
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    moment = moment.astimezone(UTC) if moment is not None else datetime.now(UTC)
+    # strftime takes ten times as long
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def make_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-from adapter.service.spool.arrivals import Arrival, Placed, Stored, identity_of, place, storable, stored
+from adapter.service.spool.arrivals import Arrival, Placed, Stored, identity_of, place_all, storable, stored
 from adapter.service.spool.files import (
     SpoolFault,
     SpoolFull,
@@ -110,9 +110,7 @@ class IntakeStore:
             database = self._writable()
             try:
                 database.execute("BEGIN IMMEDIATE")
-                placed = [
-                    place(database, arrival, identity, time) for arrival, identity in zip(arrivals, identities, strict=True)
-                ]
+                placed = place_all(database, arrivals, identities, time)
                 database.execute("COMMIT")
             except sqlite3.Error as error:
                 self._back_out(database, error)
