@@ -52,13 +52,16 @@ class FrameReader:
     ----------
     noise : int
         Bytes outside frames that are more than blanks and line ends; the caller takes and resets it.
+    more : bool
+        Whether `feed` gave as many frames as it was asked for: there may be further ones, which another `feed` gives.
     """
 
-    __slots__ = ("_buffer", "_inside", "_oversize", "_scanned", "limit", "noise")
+    __slots__ = ("_buffer", "_inside", "_oversize", "_scanned", "limit", "more", "noise")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.noise = 0
+        self.more = False
         self._buffer = bytearray()
         self._inside = False
         self._oversize = False
@@ -84,13 +87,15 @@ class FrameReader:
         """Whether the last byte is 0x1C: it may be the end of the frame of a sender that leaves out the line end."""
         return self._inside and self._buffer[-1:] == b"\x1c"
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes, most: int = 0) -> list[Frame]:
         """Take the next bytes.
 
         Parameters
         ----------
         data : bytes
             Any number of bytes.
+        most : int
+            Give so many frames at most, and keep what stands behind them; 0: all.
 
         Returns
         -------
@@ -105,7 +110,7 @@ class FrameReader:
                 return [Frame(text)] if text.strip(_BLANK) else []
         self._buffer += data
         frames: list[Frame] = []
-        start = self._cut(frames)
+        start = self._cut(frames, most)
         del self._buffer[:start]
         self._scanned -= start
         return frames
@@ -118,20 +123,25 @@ class FrameReader:
         list of Frame
             A frame that was open, as `truncated`: a connection that broke is the usual reason, and the sender sends it again.
         """
-        frames = self.feed(b"\r") if self.at_end_block else []
+        frames = self.feed(b"") if self.more else []
+        if self.at_end_block:
+            frames += self.feed(b"\r")
         if self._inside and not self._oversize and self._buffer.strip(_BLANK):
             frames.append(Frame(bytes(self._buffer[:KEPT]), "truncated"))
         self._buffer.clear()
-        self._inside = self._oversize = False
+        self._inside = self._oversize = self.more = False
         self._scanned = 0
         return frames
 
-    def _cut(self, frames: list[Frame]) -> int:
+    def _cut(self, frames: list[Frame], most: int) -> int:
         """Take frames off the buffer; give the start of what has to be kept."""
         buffer = self._buffer
         position = 0
         while True:
             if not self._inside:
+                self.more = 0 < most <= len(frames)
+                if self.more:
+                    return position
                 begin = self._frame_start(position)
                 if begin < 0:
                     return len(buffer)

@@ -236,6 +236,7 @@ class MllpDoor:
                     log_fault("answer-failed", door=DOOR, peer=part.connection.peer)
                     part.connection.transport.abort()
         for connection in touched:
+            connection.refill()
             if connection.frames and not connection.queued and not connection.stopped:
                 connection.queued = True
                 self._ready.append(connection)

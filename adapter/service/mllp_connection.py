@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
         if self.closing_since:
             return
         reader = self.reader
-        frames = reader.feed(data)
+        frames = reader.feed(data, PER_TURN)
         self.active = now = self.loop.time()
         if reader.open:
             if frames or not self.frame_since:
@@ -172,6 +172,11 @@ class Connection(asyncio.Protocol):
         """End a frame whose sender leaves out the line end behind the end block: nothing more came."""
         if self.active == seen and not self.closing_since and self.reader.at_end_block:
             self.data_received(b"\r")
+
+    def refill(self) -> None:
+        """Cut further frames when those before them are taken: cutting all at once would keep other connections waiting."""
+        if self.reader.more and not self.frames:
+            self.data_received(b"")
 
     def eof_received(self) -> bool:
         """Answer what was received whole, then close; with TLS the transport closes by itself."""
@@ -216,7 +221,7 @@ class Connection(asyncio.Protocol):
         if self.ended and not self.frames and not self.waiting and not self.slots:
             self.close()
             return
-        wanted = not (self.door.holding or self.stopped or len(self.frames) > PER_TURN)
+        wanted = not (self.door.holding or self.stopped or len(self.frames) > PER_TURN or self.reader.more)
         if wanted != self.reading and not self.ended:
             self.reading = wanted
             if wanted:
