@@ -109,6 +109,36 @@ def test_a_resend_waits_with_the_first_one():
     asyncio.run(run())
 
 
+def test_a_resend_that_comes_between_the_answer_and_its_record_is_told_the_same():
+    async def run():
+        put = Memory()
+        async with a_door(put, acknowledge="converted", outcome_of=lambda number: None) as door, a_client(door) as client:
+            await client.send(framed(oru("1")))
+            await until(lambda: len(put.arrivals) == 1)
+            door.answer(1, *REJECTED)
+            assert code_and_id(await client.answer()) == ("AE", "1")
+            assert code_and_id(await client.ask(oru("1"))) == ("AE", "1")
+
+    asyncio.run(run())
+
+
+def test_a_resend_of_what_nobody_waited_for_is_told_what_was_recorded_meanwhile():
+    """The engine tells of arrivals that wait only, and the first one did not (`acknowledge` was another then)."""
+
+    async def run():
+        found = {}
+        put = Memory()
+        put([oru_arrival("1")], "2026-01-01T00:00:00.000Z")
+        settings = {"acknowledge": "converted", "conversion_seconds": 0.2, "outcome_of": found.get}
+        async with a_door(put, **settings) as door, a_client(door) as client:
+            await client.send(framed(oru("1")))
+            await until(lambda: len(put.arrivals) == 2)
+            found[1] = ("converted", [])
+            assert code_and_id(await client.answer()) == ("AA", "1")
+
+    asyncio.run(run())
+
+
 def test_a_resend_of_what_was_rejected_is_rejected_again():
     async def run():
         put = Memory()

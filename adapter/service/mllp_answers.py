@@ -19,6 +19,10 @@ from adapter.service.mllp_connection import Connection, Slot
 from adapter.service.settings import MllpSettings
 
 DOOR = "mllp"
+#: Outcomes that are remembered until they are surely recorded.
+TOLD = 10_000
+#: How often the metrics are told while there is much to count, in seconds.
+COUNT_SECONDS = 0.25
 OutcomeOf = Callable[[int], tuple[str, Sequence[Issue]] | None]
 
 
@@ -50,8 +54,12 @@ class Answers:
         self._outcome_of = outcome_of
         self._wake = wake
         self._waiting: dict[int, list[_Waiter]] = {}
+        # what was told last: a resend may come before it is recorded
+        self._told: dict[int, tuple[str, Sequence[Issue]]] = {}
         self._deadlines: deque[tuple[float, int]] = deque()
         self._counts: dict[tuple[str, str], int] = {}
+        self._commits: list[float] = []
+        self._counting: asyncio.TimerHandle | None = None
         # the second of the start and a number: never the same again, and short enough for MSH-10 of every version
         self._prefix = f"{time.time_ns() // 1_000_000_000:x}-"
         self._written = 0
@@ -105,7 +113,7 @@ class Answers:
         waiter = _Waiter(connection, slot, part, admission, until)
         connection.waiting += 1
         if kind == "resend":
-            outcome = self._outcome(number)
+            outcome = self._outcome(number) or self._told.get(number)
             if self._outcome_of is None and number not in self._waiting:
                 outcome = ("converted", ())
             if outcome is not None:
@@ -125,6 +133,9 @@ class Answers:
 
     def answer(self, number: int, fate: str, issues: Sequence[Issue]) -> None:
         """Send what waits for the conversion of a message; see `MllpDoor.answer`."""
+        self._told[number] = fate, issues
+        if len(self._told) > TOLD:
+            del self._told[next(iter(self._told))]
         for waiter in self._waiting.pop(number, ()):
             self._tell(waiter, fate, issues)
 
@@ -136,9 +147,13 @@ class Answers:
             patient = [waiter for waiter in waiters if waiter.until > now]
             if patient:
                 self._waiting[number] = patient
+            if len(patient) == len(waiters):
+                continue
+            # whose first message nobody waited for: the engine told nobody
+            fate, issues = self._outcome(number) or ("rejected", (Issue("conversion-late"),))
             for waiter in waiters:
                 if waiter.until <= now:
-                    self._tell(waiter, "rejected", (Issue("conversion-late"),))
+                    self._tell(waiter, fate, issues)
 
     def _tell(self, waiter: _Waiter, fate: str, issues: Sequence[Issue]) -> None:
         """Send the application acknowledgement."""
@@ -169,8 +184,23 @@ class Answers:
         key = (name, label)
         self._counts[key] = self._counts.get(key, 0) + 1
 
+    def commit(self, seconds: float) -> None:
+        """Note how long a group took to become durable."""
+        self._commits.append(seconds)
+
+    def count_soon(self) -> None:
+        """Hand what was counted to the metrics: at once, but not again before `COUNT_SECONDS`; it costs more than some turns."""
+        if self._counting is None:
+            self._counting = asyncio.get_running_loop().call_later(COUNT_SECONDS, self._count_rest)
+            self.count_now()
+
+    def _count_rest(self) -> None:
+        self._counting = None
+        if self._counts:
+            self.count_soon()
+
     def count_now(self) -> None:
-        """Hand the counts of a turn to the metrics at once: each call costs microseconds."""
+        """Hand what was counted to the metrics."""
         for (name, label), count in self._counts.items():
             if name == "received":
                 metrics.received(DOOR, label, count)
@@ -179,3 +209,5 @@ class Answers:
             else:
                 metrics.refused(DOOR, label, count)
         self._counts.clear()
+        metrics.stages("commit", self._commits)
+        self._commits.clear()

@@ -35,6 +35,8 @@ from adapter.tables.reload import Reloader
 
 #: How long a new service waits for the last process of an old one to let go of the spool.
 LOCK_SECONDS = 15.0
+#: The engine is woken once for all that comes in such a time: it takes the processor and the disk from the doors.
+WAKE_SECONDS = 0.005
 #: Time to finish: doors, HTTP workers, engine.
 DOOR_SECONDS, HTTP_SECONDS, ENGINE_SECONDS = 10.0, 15.0, 30.0
 #: A process that ends by itself is started again after this pause, doubled up to the longest while it ends soon again.
@@ -61,6 +63,7 @@ class Supervisor:
         self._children: dict[str, Child] = {}
         self._door: MllpDoor | None = None
         self._failed = False
+        self._waking = False
         self._processing_ids = processing_ids_of(self._tables.tables)
 
     async def run(self) -> bool:
@@ -139,10 +142,16 @@ class Supervisor:
     def _put(self, arrivals: Sequence[Arrival], moment: str) -> list[Placed]:
         """Make messages durable and wake the engine."""
         placed = self._store.put(arrivals, moment)
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_later(WAKE_SECONDS, self._wake_engine)
+        return placed
+
+    def _wake_engine(self) -> None:
+        self._waking = False
         # a full pipe means that the engine has not woken up yet from an earlier byte
         with contextlib.suppress(BlockingIOError):
             os.write(self._wake, b"1")
-        return placed
 
     def _sender_ids(self, application: str, facility: str) -> Collection[str]:
         """Processing ids of a sender's row in the tables in force."""
@@ -181,11 +190,18 @@ class Supervisor:
     async def _follow_answers(self, answers: socket.socket) -> None:
         """Hand what the engine says on the conversion of messages to the door that waits for it."""
         reader, _writer = await asyncio.open_connection(sock=answers, limit=2**20)
-        while line := await reader.readline():
-            said = orjson.loads(line)
-            if self._door is not None:
-                issues = [Issue(row["slug"], row.get("place", ""), row.get("detail", "")) for row in said["issues"]]
-                self._door.answer(said["number"], said["fate"], issues)
+        while True:
+            try:
+                line = await reader.readline()
+                if not line:
+                    return
+                if self._door is not None and line != b"\n":
+                    said = orjson.loads(line)
+                    issues = [Issue(row["slug"], row.get("place", ""), row.get("detail", "")) for row in said["issues"]]
+                    self._door.answer(said["number"], said["fate"], issues)
+            except ValueError:
+                # half a line of an engine that died while it wrote, or one beyond the limit: the message counts as late
+                log("answer-unreadable", "warning")
 
     def _reload(self) -> None:
         """Take changed tables into use, if they have no faults."""

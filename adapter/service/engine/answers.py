@@ -6,7 +6,8 @@ Over a stream socket, one line of JSON for each message, in the order of convers
 
 `fate` is `converted`, `rejected` or `unselected`; `slug` is the issue that rejected the message, else empty; `issues` are its
 errors and warnings (all of them when it was not converted). After a crash of the engine a number may come twice, and numbers
-that nobody waits for any longer may come: the door leaves them out. A door that does not read gets none of what does not fit.
+that nobody waits for any longer may come: the door leaves them out. An empty line begins what an engine says. A door that does
+not read gets none of what does not fit.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ class Answers:
     async def connect(cls, connection: socket.socket) -> Answers:
         """Use a connected stream socket."""
         transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=connection)
+        # ends what an engine before this one may have left half written
+        transport.write(b"\n")
         return cls(transport)
 
     def send(self, converted: Converted) -> None:
