@@ -92,7 +92,7 @@ def test_a_refusal_without_an_outcome_is_a_refusal(status):
 def test_what_is_wrong_with_the_destination_kills_no_message(status):
     result = answered(lambda: web.Response(status=status))
     assert isinstance(result, Again)
-    assert (result.destination, result.limit) == (True, 0)
+    assert (result.destination, result.message, result.limit) == (True, False, 0)
 
 
 def test_a_conflict_is_tried_again_a_few_times_and_is_no_fault_of_the_destination():
@@ -103,7 +103,7 @@ def test_a_conflict_is_tried_again_a_few_times_and_is_no_fault_of_the_destinatio
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_a_server_that_cannot_just_now_is_tried_again_not_before_it_says(status):
     result = answered(lambda: web.Response(status=status, headers={"Retry-After": "17"}))
-    assert result == Again(str(status), after=17)
+    assert result == Again(str(status), after=17, message=status not in (429, 503))
 
 
 def test_a_server_that_hangs_is_tried_again():
@@ -155,7 +155,7 @@ def test_shared_resources_that_cannot_be_created_hold_the_message_back_and_are_t
         return web.Response(status=503) if len(bodies) == 1 else taken(body)
 
     one = parcel(SHARED, 1, ("Organization?identifier=urn:test|1",))
-    assert deliver(answering, one, one) == [Again("503"), Delivered()]
+    assert deliver(answering, one, one) == [Again("503", message=False), Delivered()]
     assert [len(orjson.loads(body)["entry"]) for body in bodies] == [1, 1, 2]
 
 

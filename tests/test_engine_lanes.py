@@ -193,6 +193,36 @@ def test_a_fault_with_a_limit_makes_a_message_dead_after_so_many_attempts(limit)
     assert [attempt.state for attempt in spool.attempts[1]] == ["waiting"] * (limit - 1) + ["dead"]
 
 
+def test_a_destination_that_takes_one_in_ten_attempts_kills_no_message():
+    """So does a server that limits the rate."""
+    random = Random(7)
+    memory = Memory(answer=lambda one: Delivered() if random.random() < 0.1 else Again("429", message=False), concurrency=8)
+    spool = Spool()
+    lane = Lane(memory, spool, Retry(0.0001, 0.001, 3), random=random)
+    asyncio.run(through(lane, spool, [parcel(number, str(number)) for number in range(1, 60)]))
+    assert set(spool.ends().values()) == {"delivered"}
+    assert max(len(attempts) for attempts in spool.attempts.values()) > LONE_FAILURES
+
+
+def test_a_destination_that_answers_everything_with_garbage_kills_no_message():
+    async def scene():
+        memory, spool = Memory(answer=lambda one: Again("200, but no transaction-response", limit=2)), Spool()
+        lane = Lane(memory, spool, QUICK)
+        task = asyncio.create_task(lane.run())
+        await asyncio.sleep(0.01)
+        for number in (1, 2, 3):
+            lane.add(parcel(number, str(number)))
+        await until(lambda: min(len(spool.attempts[number]) for number in (1, 2, 3)) > 5)
+        assert {attempt.state for attempts in spool.attempts.values() for attempt in attempts} == {"waiting"}
+        # the first two that go through show that the fault is the third one's
+        memory.answer = lambda one: Delivered() if one.number != 3 else Again("200, but no transaction-response", limit=2)
+        await until(lambda: spool.ends() == {1: "delivered", 2: "delivered", 3: "dead"})
+        await lane.stop()
+        await task
+
+    asyncio.run(scene())
+
+
 def test_a_lane_that_is_full_fetches_the_rest_from_the_spool():
     memory, spool = Memory(concurrency=2), Spool()
     lane = Lane(memory, spool, QUICK, items=10)

@@ -44,12 +44,15 @@ class Answer:
         The content.
     fault : str
         Why there is no answer, in words without patient data: `connection refused`, `timeout`, `no token: ...`.
+    sent : bool
+        Whether the request may have reached the server.
     """
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     fault: str = ""
+    sent: bool = True
 
     def json(self) -> Any:
         """Content as JSON, with numbers that are not exact; None where it is none."""
@@ -163,11 +166,11 @@ class FhirServer:
                     found = {name.lower(): value for name, value in response.headers.items()}
                     return Answer(response.status, found, text), token
         except TokenFault as fault:
-            return Answer(fault=f"no token: {fault}"), token
+            return Answer(fault=f"no token: {fault}", sent=False), token
         except TimeoutError:
             return Answer(fault=f"no answer within {self._timeout_seconds:g} s"), token
         except (aiohttp.ClientError, OSError, ValueError) as failure:
-            return Answer(fault=_words(failure)), token
+            return Answer(fault=_words(failure), sent=not isinstance(failure, aiohttp.ClientConnectorError)), token
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:

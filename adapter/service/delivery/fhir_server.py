@@ -3,7 +3,7 @@
 | answer | meaning |
 |---|---|
 | 2xx with a transaction-response of as many entries, each 2xx | delivered |
-| 2xx with anything else | again, up to `GARBAGE_LIMIT` attempts, then dead |
+| 2xx with anything else | again; after `GARBAGE_LIMIT` attempts dead, if others went through |
 | no connection, no answer in time, 408, 425, 429, 5xx | again, not before `Retry-After` |
 | 3xx, 401, 403, 407; 404, 405 and 410 without an OperationOutcome | again: the destination is not what the settings say |
 | 409 | again, up to `CONFLICT_LIMIT` attempts: servers answer so when two transactions meet; then dead |
@@ -30,6 +30,8 @@ CONFLICT_LIMIT = 3
 #: How many shared resources are remembered to be there; one that was forgotten is asked for again.
 SHARED_REMEMBERED = 50_000
 _AGAIN = frozenset({408, 425, 429})
+# a server that takes so many requests a second and no more refuses some of every message's attempts
+_OVERLOADED = frozenset({429, 503})
 _NOT_LET_IN = frozenset({401, 403, 407})
 _NOT_THERE = frozenset({404, 405, 410})
 # the server's answer need not repeat what it was sent
@@ -112,20 +114,21 @@ def result_of(answer: Answer, entries: int) -> Result:
     """
     status = answer.status
     if not status:
-        return Again(answer.fault)
+        return Again(answer.fault, message=answer.sent)
     if 200 <= status < 300:
         fault = _response_fault(answer.json(), entries)
         return Again(f"{status}, but {fault}", limit=GARBAGE_LIMIT) if fault else Delivered()
     codes = outcome_codes(answer.json())
     reason = f"{status}: {codes}" if codes else f"{status}"
     if status >= 500 or status in _AGAIN:
-        return Again(reason, after=answer.retry_after())
+        return Again(reason, after=answer.retry_after(), message=status not in _OVERLOADED)
     if status < 400:
-        return Again(f"{status}: redirects are not followed; the url of the destination is another one")
+        return Again(f"{status}: redirects are not followed; the url of the destination is another one", message=False)
     if status in _NOT_LET_IN:
-        return Again(f"{reason}: the destination does not let us in; see its token, certificate and rights")
+        return Again(f"{reason}: the destination does not let us in; see its token, certificate and rights", message=False)
     if status in _NOT_THERE and not codes:
-        return Again(f"{status} without an OperationOutcome: the url of the destination is not the base of a FHIR server")
+        reason = f"{status} without an OperationOutcome: the url of the destination is not the base of a FHIR server"
+        return Again(reason, message=False)
     if status == 409:
         return Again(reason, limit=CONFLICT_LIMIT, destination=False)
     return Dead(reason)

@@ -47,15 +47,19 @@ class Again(NamedTuple):
     after : float
         Seconds that the destination asks to wait; 0: it asks for none.
     limit : int
-        With so many attempts the message is dead; 0: no limit, the fault is not the message's.
+        With so many attempts the message is dead (where the fault may be the destination's: once others went through); 0: no
+        limit.
     destination : bool
         Whether the fault is (or may be) the destination's; it counts for the circuit breaker then.
+    message : bool
+        Whether the fault may be the message's: one that fails again and again while others go through is dead in the end.
     """
 
     reason: str
     after: float = 0
     limit: int = 0
     destination: bool = True
+    message: bool = True
 
 
 class Dead(NamedTuple):

@@ -63,16 +63,18 @@ class Spool(Protocol):
 
 
 class _Item:
-    __slots__ = ("attempts", "behind", "failures", "keys", "lone", "number", "parcel", "seen")
+    __slots__ = ("attempts", "behind", "failures", "keys", "lone", "number", "others", "parcel", "seen")
 
     def __init__(self, number: int, keys: Sequence[str], parcel: Parcel | None, attempts: int = 0) -> None:
         self.number, self.keys, self.parcel, self.attempts = number, keys, parcel, attempts
         # chains in which others stand before it
         self.behind = 0
-        # failures by reason since it came; failures while others went through; successes of the lane at the last failure
+        # failures by reason since it came; failures while others went through; successes of the lane at the last failure;
+        # whether others went through since the first one
         self.failures: dict[str, int] = {}
         self.lone = 0
         self.seen = -1
+        self.others = False
 
 
 class Lane:
@@ -319,9 +321,13 @@ class Lane:
         """Whether the fault is the message's: it recurs too often, or again and again while others go through."""
         item.failures[result.reason] = count = item.failures.get(result.reason, 0) + 1
         if item.seen >= 0 and self._successes > item.seen:
-            item.lone += 1
+            item.others = True
+            item.lone += result.message
         item.seen = self._successes
-        return (bool(result.limit) and count >= result.limit) or item.lone >= LONE_FAILURES
+        if result.limit and count >= result.limit:
+            # while nothing goes through the destination may answer so to everything
+            return item.others or not result.destination
+        return item.lone >= LONE_FAILURES
 
     def _hurry(self, now: float) -> None:
         """The destination is back: what waits for its next attempt need not."""
