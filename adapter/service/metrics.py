@@ -7,6 +7,7 @@ anything here is used. Without it (in tests) everything is counted in the one pr
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -111,6 +112,14 @@ def stage(name: str, seconds: float, count: int = 1) -> None:
     observed = _all().stages.labels(name)
     for _ in range(count):
         observed.observe(seconds)
+
+
+def stages(name: str, times: Sequence[float]) -> None:
+    """Times of a stage in seconds, one for each time that it was gone through."""
+    if times:
+        observed = _all().stages.labels(name)
+        for seconds in times:
+            observed.observe(seconds)
 
 
 def delivered(destination: str, result: str, count: int = 1) -> None:

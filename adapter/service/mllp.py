@@ -140,6 +140,7 @@ class MllpDoor:
         for connection in tuple(self._connections):
             connection.transport.abort()
         self._ticker.cancel()
+        self._answers.count_now()
         log("stopped", door=DOOR)
 
     def answer(self, number: int, fate: str, issues: Sequence[Issue] = ()) -> None:
@@ -155,7 +156,7 @@ class MllpDoor:
             What the acknowledgement tells.
         """
         self._answers.answer(number, fate, issues)
-        self._answers.count_now()
+        self._answers.count_soon()
 
     # -- called by connections ------------------------------------------------------------------------------------------
 
@@ -196,7 +197,7 @@ class MllpDoor:
         self._report(slug, connection)
         connection.answer(self._answers.refusal(header, Issue(slug)))
         connection.close()
-        self._answers.count_now()
+        self._answers.count_soon()
 
     def _report(self, slug: str, connection: Connection, **facts: object) -> None:
         """Count what was refused; log the first of its kind in a second, so that a flood does not fill the disk."""
@@ -244,7 +245,7 @@ class MllpDoor:
             connection.regulate()
         if self._ready:
             self._schedule()
-        self._answers.count_now()
+        self._answers.count_soon()
 
     def _admit(self, data: bytes) -> Admission:
         settings = self.settings
@@ -265,7 +266,7 @@ class MllpDoor:
             log_fault("not-stored", door=DOOR, messages=len(arrivals))
             self._pause()
             return (), Issue("not-stored")
-        metrics.stage("commit", time.perf_counter() - begin)
+        self._answers.commit(time.perf_counter() - begin)
         return placed, None
 
     def _pause(self) -> None:
@@ -331,4 +332,4 @@ class MllpDoor:
             elif now - connection.active > limits.idle_seconds and not connection.frames and not connection.waiting:
                 log("idle-connection-closed", door=DOOR, peer=connection.peer)
                 connection.close()
-        self._answers.count_now()
+        self._answers.count_soon()
