@@ -123,7 +123,7 @@ def test_a_setting_that_was_changed_is_the_cause_over_http_too(service: Service,
 def test_over_mllp_outputs_are_read_back_from_the_folder(service: Service, folder: Path):
     result = replay(folder, "--against", service.mllp, "--results", service.out)
     assert (result.status, result.lines[-1]) == (0, b"3 messages: 3 as accepted")
-    assert "3 AA, 3 outputs read back" in said(result)
+    assert "3 times AA, 3 outputs read back" in said(result)
     assert "Issues are not compared" in said(result)
 
 

@@ -154,6 +154,15 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path):
     assert "OBX[1]-5" in [data["texts"][origin[0]] for origin in change[6]]
 
 
+def test_a_message_is_shown_in_its_own_character_set(tmp_path: Path):
+    text = SERUM.replace("UNICODE UTF-8", "8859/1").replace("mg/L", "µg/ml")
+    (tmp_path / "a.hl7").write_bytes(text.format(value="1.9").encode("latin-1"))
+    assert run("replay", "--update", tmp_path).status == 0
+    (tmp_path / "a.hl7").write_bytes(text.format(value="2.0").encode("latin-1"))
+    assert run("replay", tmp_path, "--html", tmp_path / "report.html").status == 1
+    assert "|2.0|µg/ml|" in data_of((tmp_path / "report.html").read_bytes())["texts"][0]
+
+
 def test_a_page_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "a.hl7").write_text(SERUM.format(value="1.9"))
     assert run("replay", "--update", tmp_path).status == 0

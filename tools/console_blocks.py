@@ -1,16 +1,20 @@
 """Real output in hand-written pages: runs the commands of ```console blocks and puts what they print below them.
 
 A block is a list of commands, each on a line that begins with `$ `; what follows until the next command is its output (standard
-output and error). A ```json block after `<!-- observation of FILE -->` is the Observation that the filter makes of that file.
+output and error). The commands of a page with `<!-- one shell -->` run in one shell (`shell_session.py`). A ```json block after
+`<!-- observation of FILE -->` is the Observation that the filter makes of that file.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from tools.shell_session import MARKER, told_in_one_shell
 
 ROOT = Path(__file__).resolve().parents[1]
 _CONSOLE = re.compile(r"(?<=```console\n).*?(?=^```)", re.S | re.M)
@@ -18,15 +22,19 @@ _OBSERVATION = re.compile(r"(<!-- observation of (\S+) -->\n```json\n).*?(^```)"
 SECONDS = 60
 
 
-def run(command: str) -> str:
-    """Run a command line as a reader would, from the top folder, with the command on the path."""
+def environment() -> dict[str, str]:
+    """Give the environment of a reader, with the command on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
+    return {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1", "TERM": "dumb"}
+
+
+def run(command: str) -> str:
+    """Run a command line as a reader would, from the top folder."""
     (ROOT / "build").mkdir(exist_ok=True)
     done = subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=SECONDS,
@@ -63,4 +71,10 @@ def refreshed(page: str) -> str:
     str
         The page, its console and observation blocks renewed.
     """
+    if MARKER in page:
+        (ROOT / "build").mkdir(exist_ok=True)
+        with (ROOT / "build" / "tutorial.lock").open("w") as lock:
+            # the page works in one folder: one run at a time
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            return told_in_one_shell(page, ROOT, environment())
     return _OBSERVATION.sub(_observation, _CONSOLE.sub(_console, page))

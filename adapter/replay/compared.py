@@ -16,6 +16,7 @@ from adapter import __version__
 from adapter.config import Settings
 from adapter.fhir.json import dumps
 from adapter.hl7v2.framing import RawMessage
+from adapter.hl7v2.header import header_of
 from adapter.pipeline import Outcome
 from adapter.replay.accepted import Accepted, AcceptedForm, Record, accept, issue_texts, read_accepted, together
 from adapter.replay.causes import find_causes, setting_differences, settings_in_use
@@ -238,7 +239,7 @@ class Replayed:
         if self.request.witness is not None and not causes:
             cause = self.request.witness.cause(raw, meant)
             causes = [[cause]] * len(found) if cause is not None else []
-        result.source = raw.data.decode("utf-8", "replace")
+        result.source = _source_text(raw)
         result.new_lines = _texts(record.lines)
         if old is None:
             return
@@ -353,6 +354,14 @@ def sender_of(raw: RawMessage) -> str:
     line = raw.data[:1024].lstrip(b"\xef\xbb\xbf\x0b\r\n ").split(b"\r")[0].split(b"\n")[0].decode("utf-8", "replace")
     parts = line.split(line[3]) if len(line) > 4 else []
     return "|".join(part.split(line[4])[0] for part in parts[2:4]) if len(parts) > 3 else ""
+
+
+def _source_text(raw: RawMessage) -> str:
+    """Read a message for people: as UTF-8, else in the character set that it names."""
+    try:
+        return raw.data.decode()
+    except UnicodeDecodeError:
+        return raw.data.decode(header_of(raw.data).codec if raw.format == "er7" else "utf-8", "replace")
 
 
 def _texts(lines: Iterable[bytes]) -> tuple[str, ...]:

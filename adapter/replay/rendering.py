@@ -82,7 +82,7 @@ def against_lines(report: Report) -> Iterator[str]:
     against = report.against
     if against is None:
         return
-    answers = ", ".join(f"{count} {code}" for code, count in against.answers.items()) or "no answer"
+    answers = ", ".join(f"{count} times {code}" for code, count in against.answers.items()) or "no answer"
     read = f", {_counted(against.results, 'output')} read back" if against.results else ""
     yield f"through {against.door} {against.endpoint}: {answers}{read}; {milliseconds(against.nanoseconds)} ms"
     if against.latencies:

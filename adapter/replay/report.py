@@ -115,7 +115,7 @@ class MessageResult:
     results : int
         Number of Observations in the output.
     source : str
-        The message as it came (undecodable bytes as U+FFFD); empty unless it differs.
+        The message, read in the character set that it names; empty unless it differs.
     old_lines, new_lines : tuple of str
         Accepted and present output; empty unless they differ.
     changes : list of ElementChange

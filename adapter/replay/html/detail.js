@@ -1,9 +1,9 @@
 // One message: what changed and why, the message beside its accepted and its present output, its results over time.
 
 const KEPT_AROUND = 2;
-const CHANGES_SHOWN = 8;
+const CHANGES_SHOWN = 6;
 
-function detailPane(message, { open }) {
+function detailPane(message, { open, cause }) {
   const status = STATUS[message.status];
   const detail = detailOf(message);
   const pane = make("div", { class: "message" },
@@ -13,7 +13,7 @@ function detailPane(message, { open }) {
       make("span", {}, message.fate || "no message"),
       message.sender && make("span", {}, `sender ${message.sender}`),
       make("span", {}, counted(message.results, "result"))));
-  if (detail) pane.append(changesOf(detail, message), sidesOf(detail), issuesOf(detail));
+  if (detail) pane.append(changesOf(detail, message, cause), sidesOf(detail), issuesOf(detail));
   else pane.append(leftOut(message), slugsOf(message));
   const mine = [...(coursesOfMessage.get(message.index) ?? [])];
   if (mine.length)
@@ -32,10 +32,12 @@ function leftOut(message) {
   return make("p", { class: "note" }, `${why} To see it: `, make("code", {}, `b2m-adapter explain ${message.file}`));
 }
 
-function changesOf(detail, message) {
+/** Changed elements; those of the cause that the reader filters by stand first. */
+function changesOf(detail, message, cause) {
   if (!detail.changes.length) return make("p", { class: "note" }, message.status === "missing" ? "Nothing was accepted for this message yet." : "No element differs.");
   const more = message.changes - detail.changes.length;
-  const rows = detail.changes.map((change, index) => make("tr", { "data-change": index },
+  const first = (change) => Number(!change.causes.includes(cause));
+  const rows = [...detail.changes].sort((one, other) => first(one) - first(other)).map((change) => make("tr", {},
     make("th", { scope: "row" }, make("code", {}, change.path)),
     make("td", {}, valueOf(change.old, "old"), originsOf(change.oldFrom)),
     make("td", {}, valueOf(change.now, "now"), originsOf(change.newFrom)),

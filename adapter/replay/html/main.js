@@ -82,7 +82,7 @@ function update(changed) {
   }
   if (changed.includes("message")) messageList.select(message);
   if (changed.includes("course")) courseList.select(course);
-  if (changed.some((key) => ["message", "course", "view"].includes(key))) drawPane(view, message, course);
+  if (changed.some((key) => ["message", "course", "view", "cause"].includes(key))) drawPane(view, message, course);
 }
 
 function drawPane(view, message, course) {
@@ -92,7 +92,7 @@ function drawPane(view, message, course) {
     pane.replaceChildren(make("div", { class: "message" }, make("h2", {}, `Patient ${course.patient}`),
       make("p", { class: "note" }, "The patient is named by a digest of the first identifier."),
       chartOf(course, { chosen: -1, open }), others.map((one) => chartOf(one, { chosen: -1, open }))));
-  } else if (view === "messages" && message) pane.replaceChildren(detailPane(message, { open }));
+  } else if (view === "messages" && message) pane.replaceChildren(detailPane(message, { open, cause: Number(state.get("cause") ?? -1) }));
   else pane.replaceChildren(make("p", { class: "hint" }, view === "messages" ? "Choose a message to see what became of it." : "Choose a course to see it drawn."));
   pane.scrollTop = 0;
 }
@@ -141,7 +141,7 @@ function service() {
   const fact = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
   return make("div", { class: "service" }, make("h2", {}, `Through ${against.door} ${against.endpoint}`),
     make("dl", {},
-      fact("answers", against.answers.map(([code, count]) => `${count.toLocaleString("en")} ${code}`).join(", ")),
+      fact("answers", against.answers.map(([code, count]) => `${count.toLocaleString("en")} times ${code}`).join(", ")),
       fact("outputs read back", against.results.toLocaleString("en")),
       fact("time", lasted(against.milliseconds)),
       fact("answered after", against.latencies.map(([name, one]) => `${name} ${one} ms`).join(", ")),
