@@ -1,5 +1,6 @@
 """What leaves the spool by age and size, and what never does."""
 
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -150,6 +151,48 @@ def test_free_space_goes_back_to_the_file_system(spool, tmp_path):
     tidied(spool, MONTH)
     spool[0].checkpoint()
     assert (tmp_path / "intake.db").stat().st_size < before / 2
+
+
+@pytest.mark.parametrize(
+    ("removed", "forgotten", "wanted"),
+    [
+        ([1, 2], [], [3, 4, 5, 6]),
+        ([1, 2], [1, 2], [3, 4, 5, 6]),
+        ([2, 3], [], [1, 4, 5, 6]),
+        ([2, 3], [3], [1, 4, 5, 6]),
+        ([1, 3, 4, 6], [1, 3], [2, 5]),
+        ([1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5], []),
+    ],
+)
+def test_work_that_begins_anew_passes_over_what_is_gone(spool, tmp_path, removed, forgotten, wanted):
+    """So operators are told to recover; the cursor would stay before what is never read again, and nothing ever be tidied."""
+    intake, work = spool
+    fill(spool, 40, Delivery("a", "delivered"), count=6)
+    intake.remove(removed)
+    intake.forget(forgotten)
+    work.close()
+    for file in tmp_path.glob("work.db*"):
+        file.unlink()
+    with closing(WorkStore(tmp_path)) as anew:
+        assert [stored.number for stored in intake.after(anew.cursor(), 10)] == wanted
+        anew.record([Finished(number, "converted", converted_at=ago(1)) for number in wanted])
+        if wanted:
+            intake.put([sent(7)], ago(1))
+            anew.record([Finished(7, "converted", converted_at=ago(1))])
+        assert anew.cursor() == intake.newest()
+    with closing(WorkStore(tmp_path)) as again:
+        assert again.cursor() == intake.newest()
+
+
+def test_work_of_an_older_backup_passes_over_what_went_since(spool, tmp_path):
+    intake, work = spool
+    intake.put([sent(number) for number in range(1, 6)], ago(40))
+    work.record([Finished(1, "converted")])
+    intake.remove([1, 2, 3])
+    work.close()
+    with closing(WorkStore(tmp_path)) as restored:
+        restored.record([Finished(4, "converted")])
+        assert restored.cursor() == 4
 
 
 def test_a_crash_between_the_files_is_made_good(spool):

@@ -202,6 +202,33 @@ def test_a_full_disk_is_told_and_passes(work):
     assert work.cursor() == 1
 
 
+def test_after_a_fault_of_the_disk_the_file_is_opened_anew(work):
+    class Broken:
+        in_transaction = True
+
+        def execute(self, *_):
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+            raise error
+
+        def close(self):
+            pass
+
+    work._database.close()
+    work._database = Broken()
+    with pytest.raises(SpoolFull, match="the disk failed"):
+        work.record([Finished(1, "converted")])
+    work.record([Finished(1, "converted")])
+    assert work.cursor() == 1
+
+
+def test_a_file_that_vanished_is_not_made_anew(work, tmp_path):
+    work.close()
+    (tmp_path / "work.db").unlink()
+    with pytest.raises(SpoolFull, match="gone"):
+        work.record([Finished(1, "converted")])
+
+
 def test_the_work_of_another_spool_is_refused(work, tmp_path):
     work.record([Finished(1, "converted")])
     work.close()

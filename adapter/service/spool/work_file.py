@@ -9,7 +9,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from adapter.service.spool.files import SpoolFault, SpoolFull, checkpoint, open_database, reason_of, shrink, used_bytes
+from adapter.service.spool.files import (
+    SpoolFault,
+    SpoolFull,
+    checkpoint,
+    instant,
+    open_database,
+    reason_of,
+    shrink,
+    used_bytes,
+)
 from adapter.service.spool.intake import open_intake
 
 FILE = "work.db"
@@ -58,11 +67,11 @@ class WorkFile:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = Lock()
-        self._database = open_database(folder / FILE, SCHEMA, VERSION)
+        self._database: sqlite3.Connection | None = open_database(folder / FILE, SCHEMA, VERSION)
         try:
             self._check_pair()
         except BaseException:
-            self._database.close()
+            self.close()
             raise
 
     @contextmanager
@@ -75,14 +84,13 @@ class WorkFile:
             Nothing of it was done.
         """
         with self._lock:
-            database = self._database
+            database = self._opened()
             try:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
                 database.execute("COMMIT")
             except BaseException as error:
-                if database.in_transaction:
-                    database.execute("ROLLBACK")
+                self._back_out(database, error)
                 if isinstance(error, sqlite3.Error):
                     raise SpoolFull(reason_of(error)) from error
                 raise
@@ -90,12 +98,12 @@ class WorkFile:
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Give what a statement selects."""
         with self._lock:
-            return self._database.execute(statement, values).fetchall()
+            return self._opened().execute(statement, values).fetchall()
 
     def each(self, statement: str, values: Sequence[object] = ()) -> Generator[tuple[Any, ...], None, None]:
         """Give what a statement selects, row by row, as long as the caller asks; nobody else uses the file meanwhile."""
         with self._lock:
-            rows = self._database.execute(statement, values)
+            rows = self._opened().execute(statement, values)
             try:
                 yield from rows
             finally:
@@ -109,22 +117,48 @@ class WorkFile:
     def size(self) -> int:
         """Give the size of the file without its free pages, in bytes."""
         with self._lock:
-            return used_bytes(self._database)
+            return used_bytes(self._opened())
 
     def shrink(self, pages: int) -> None:
         """Give free pages back to the file system, so many at most."""
         with self._lock:
-            shrink(self._database, pages)
+            shrink(self._opened(), pages)
 
     def checkpoint(self) -> None:
         """Copy the log into the database."""
         with self._lock:
-            checkpoint(self._database, self.folder / f"{FILE}-wal")
+            checkpoint(self._opened(), self.folder / f"{FILE}-wal")
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._database.close()
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _opened(self) -> sqlite3.Connection:
+        """Give the open file; one that was closed after a fault is opened anew, but never made anew."""
+        if self._database is None:
+            if not (self.folder / FILE).exists():
+                raise SpoolFull(f"{FILE} is gone")
+            try:
+                self._database = open_database(self.folder / FILE, SCHEMA, VERSION)
+            except SpoolFault as error:
+                raise SpoolFull(str(error)) from error
+        return self._database
+
+    def _back_out(self, database: sqlite3.Connection, error: BaseException) -> None:
+        """Undo a transaction. After a fault of the disk the file is opened anew: its state is not known."""
+        try:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_FULL) & 0xFF
+            if not isinstance(error, sqlite3.Error) or code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY):
+                return
+        except sqlite3.Error:
+            pass
+        database.close()
+        self._database = None
 
     def _check_pair(self) -> None:
         """Refuse a `work.db` of another `intake.db`, or of a younger state of it: numbers would mean other messages."""
@@ -132,14 +166,58 @@ class WorkFile:
         try:
             (identity,) = intake.execute("SELECT identity FROM spool").fetchone()
             (newest,) = intake.execute("SELECT ifnull(max(number), 0) FROM message").fetchone()
+            ours = self.noted("spool")
+            if not ours:
+                with self.transaction() as database:
+                    database.execute("INSERT INTO progress (name, value) VALUES ('spool', ?)", (identity,))
+            elif ours != identity or int(self.rows("SELECT ifnull(max(number), 0) FROM message")[0][0]) > newest:
+                raise SpoolFault(
+                    f"{self.folder}: work.db knows messages that intake.db does not have. Restore both files from one backup; or"
+                    " move work.db away: then all that intake.db holds is converted and delivered again."
+                )
+            self._pass_over(intake)
         finally:
             intake.close()
-        ours = self.noted("spool")
-        if not ours:
-            with self.transaction() as database:
-                database.execute("INSERT INTO progress (name, value) VALUES ('spool', ?)", (identity,))
-        elif ours != identity or int(self.rows("SELECT ifnull(max(number), 0) FROM message")[0][0]) > newest:
-            raise SpoolFault(
-                f"{self.folder}: work.db knows messages that intake.db does not have. Restore both files from one backup; or move"
-                " work.db away: then all that intake.db holds is converted and delivered again."
+
+    def _pass_over(self, intake: sqlite3.Connection) -> None:
+        """Count messages whose data is gone as done."""
+        cursor = int(self.noted("cursor") or 0)
+        jump, numbers = _gone(intake, cursor)
+        if jump == cursor and not numbers:
+            return
+        now = instant()
+        with self.transaction() as database:
+            database.executemany(
+                "INSERT OR IGNORE INTO message (number, state, slug, issues, tables, converted_at, kept)"
+                " VALUES (?, 'converted', '', X'5B5D', '', ?, 0)",
+                [(number, now) for number in numbers],
             )
+            database.execute(
+                "INSERT INTO progress (name, value) VALUES ('cursor', ?)"
+                " ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+                (jump,),
+            )
+
+
+def _gone(intake: sqlite3.Connection, cursor: int) -> tuple[int, list[int]]:
+    """Find messages behind the cursor whose data is gone: nothing would be recorded of them, and the cursor stay before them.
+
+    They are there when `work.db` is new or from a backup, beside an `intake.db` from which retention has taken.
+
+    Returns
+    -------
+    tuple
+        How far the cursor may go at once; numbers that have to be recorded.
+    """
+    numbers: list[int] = []
+    last = jump = cursor
+    for number, gone in intake.execute("SELECT number, data IS NULL FROM message WHERE number > ? ORDER BY number", (cursor,)):
+        if jump < last:
+            numbers += range(last + 1, number)
+        elif not gone:
+            jump = number - 1
+        if gone:
+            numbers.append(number)
+            jump = number if jump == last else jump
+        last = number
+    return jump, numbers
