@@ -321,7 +321,7 @@ def run(
         killed: Counter[str] = Counter()
         began = time.monotonic()
         for number in range(kills):
-            time.sleep(dice.uniform(0.05, 2.0))
+            time.sleep(dice.uniform(0.05, 4.0))
             killed[service.kill(dice)] += 1
             if (number + 1) % 20 == 0:
                 seconds = time.monotonic() - began
