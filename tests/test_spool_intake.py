@@ -12,7 +12,7 @@ import pytest
 
 from adapter.service.spool import intake as intake_module
 from adapter.service.spool.arrivals import identity_of
-from adapter.service.spool.files import SpoolFault, SpoolFull, instant
+from adapter.service.spool.files import LOG_READY_BYTES, SpoolFault, SpoolFull, instant
 from adapter.service.spool.intake import FILE, Arrival, IntakeStore, Placed
 from adapter.service.spool.requests import Request, RequestBox
 from adapter.service.spool.work import WorkStore
@@ -329,6 +329,39 @@ def test_the_log_begins_again_when_the_engine_copies_it(store, tmp_path):
         sizes.append(log.stat().st_size)
     assert max(sizes) < 20 * 2**20
     reader.close()
+
+
+def test_the_log_is_made_long_before_messages_come(store, tmp_path):
+    log = tmp_path / "spool" / f"{FILE}-wal"
+    store.put([arrival(b"first", "1")], TIME)
+    store.lengthen_log()
+    long = log.stat().st_size
+    assert long >= LOG_READY_BYTES
+    store.put([arrival(b"second", "2")], TIME)
+    store.checkpoint()
+    store.put([arrival(b"third", "3")], TIME)
+    assert log.stat().st_size == long
+    store.close()
+    again = IntakeStore(tmp_path / "spool")
+    assert [stored.data for stored in again.after(0, 9)] == [b"first", b"second", b"third"]
+    assert (tmp_path / "spool" / FILE).stat().st_size < 2**20
+    again.close()
+
+
+def test_a_crash_finds_what_was_committed_in_a_long_log(tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+from adapter.service.spool.intake import Arrival, IntakeStore
+store = IntakeStore(Path(sys.argv[1]))
+store.lengthen_log()
+store.put([Arrival(b"kept", "er7", "mllp", control_id="1")], "2026-01-01T00:00:00.000Z")
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
+    store = IntakeStore(tmp_path)
+    assert [stored.data for stored in store.after(0, 9)] == [b"kept"]
+    store.close()
 
 
 # -- requests of operators -------------------------------------------------------------------------------------------------

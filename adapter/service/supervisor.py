@@ -28,6 +28,7 @@ from adapter.service.mllp import MllpDoor
 from adapter.service.sender_rows import processing_ids_of
 from adapter.service.settings import ServiceSettings
 from adapter.service.spool.arrivals import Arrival, Placed
+from adapter.service.spool.files import SpoolFull
 from adapter.service.spool.intake import IntakeStore
 from adapter.service.spool.work import WorkStore
 from adapter.service.watch import watch
@@ -88,6 +89,9 @@ class Supervisor:
             metrics.prepare(folder / "metrics")
             self._store = IntakeStore(folder, free_bytes=self._settings.spool.free_megabytes * 2**20)
             opened.callback(self._store.close)
+            with contextlib.suppress(SpoolFull):
+                # what is in the way is told when the first message comes
+                self._store.lengthen_log()
             self._work = opened.enter_context(contextlib.closing(WorkStore(folder)))
             reading, self._wake = os.pipe()
             os.set_blocking(self._wake, False)

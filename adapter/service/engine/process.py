@@ -90,6 +90,8 @@ async def engine_process(assignment: Assignment) -> None:
         intake, kept = (stack.enter_context(contextlib.closing(IntakeStore(folder))) for _ in range(2))
         work = stack.enter_context(contextlib.closing(WorkStore(folder)))
         box = stack.enter_context(contextlib.closing(RequestBox(folder)))
+        with contextlib.suppress(SpoolFull):
+            work.lengthen_log()
         converters = Converters(
             conversion_settings(settings.convert),
             reloader.tables,

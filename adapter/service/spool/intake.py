@@ -19,6 +19,7 @@ from adapter.service.spool.files import (
     SpoolFull,
     checkpoint,
     free_bytes,
+    lengthen_log,
     open_database,
     reason_of,
     shrink,
@@ -204,7 +205,12 @@ class IntakeStore:
     def checkpoint(self) -> None:
         """Copy the log into the database; the engine does so about every second, so that no door has to."""
         with self._lock:
-            checkpoint(self._readable(), self.folder / f"{FILE}-wal")
+            checkpoint(self._readable())
+
+    def lengthen_log(self) -> None:
+        """Make room in the log for what is to come, before it comes; see `files.lengthen_log`."""
+        with self._lock:
+            lengthen_log(self._readable(), self.folder / f"{FILE}-wal")
 
     def writable(self) -> str:
         """Tell why nothing can be taken now, or nothing."""

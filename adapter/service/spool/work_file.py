@@ -14,6 +14,7 @@ from adapter.service.spool.files import (
     SpoolFull,
     checkpoint,
     instant,
+    lengthen_log,
     open_database,
     reason_of,
     shrink,
@@ -127,7 +128,12 @@ class WorkFile:
     def checkpoint(self) -> None:
         """Copy the log into the database."""
         with self._lock:
-            checkpoint(self._opened(), self.folder / f"{FILE}-wal")
+            checkpoint(self._opened())
+
+    def lengthen_log(self) -> None:
+        """Make room in the log for what is to come, before it comes; see `files.lengthen_log`."""
+        with self._lock:
+            lengthen_log(self._opened(), self.folder / f"{FILE}-wal")
 
     def close(self) -> None:
         """Close the file."""
