@@ -155,12 +155,12 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path):
 
 
 def test_a_message_is_shown_in_its_own_character_set(tmp_path: Path):
-    text = SERUM.replace("UNICODE UTF-8", "8859/1").replace("mg/L", "µg/ml")
-    (tmp_path / "a.hl7").write_bytes(text.format(value="1.9").encode("latin-1"))
+    text = SERUM.replace("UNICODE UTF-8", "|8859/15").replace("mg/L", "€g/ml")
+    (tmp_path / "a.hl7").write_bytes(text.format(value="1.9").encode("iso8859-15"))
     assert run("replay", "--update", tmp_path).status == 0
-    (tmp_path / "a.hl7").write_bytes(text.format(value="2.0").encode("latin-1"))
+    (tmp_path / "a.hl7").write_bytes(text.format(value="2.0").encode("iso8859-15"))
     assert run("replay", tmp_path, "--html", tmp_path / "report.html").status == 1
-    assert "|2.0|µg/ml|" in data_of((tmp_path / "report.html").read_bytes())["texts"][0]
+    assert "|2.0|€g/ml|" in data_of((tmp_path / "report.html").read_bytes())["texts"][0]
 
 
 def test_a_page_that_cannot_be_written_is_said(tmp_path: Path):

@@ -357,11 +357,13 @@ def sender_of(raw: RawMessage) -> str:
 
 
 def _source_text(raw: RawMessage) -> str:
-    """Read a message for people: as UTF-8, else in the character set that it names."""
-    try:
-        return raw.data.decode()
-    except UnicodeDecodeError:
-        return raw.data.decode(header_of(raw.data).codec if raw.format == "er7" else "utf-8", "replace")
+    """Read a message for people: as UTF-8, else in the character set that it names, else byte by byte."""
+    for codec in ("utf-8", header_of(raw.data).codec):
+        try:
+            return raw.data.decode(codec)
+        except UnicodeDecodeError:
+            pass
+    return raw.data.decode("latin-1")
 
 
 def _texts(lines: Iterable[bytes]) -> tuple[str, ...]:
