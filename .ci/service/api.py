@@ -6,6 +6,7 @@ api.py TOOLS [SECONDS]    the folder that `install` prints
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 from running import Service, exchange, result
 
 SECONDS = 60
-CONFIG = Path(__file__).resolve().parent / "schemathesis.toml"
+HERE = Path(__file__).resolve().parent
+CONFIG = HERE / "schemathesis.toml"
 TOKEN = "schemathesis-token-0123456789"
 
 
@@ -38,9 +40,9 @@ def main(tools: Path, seconds: int) -> int:
             "--suppress-health-check",
             "filter_too_much",
         ]
-        status = subprocess.run(
-            [str(part) for part in command], cwd=service.folder, timeout=seconds + 120, check=False
-        ).returncode
+        hooks = {**os.environ, "SCHEMATHESIS_HOOKS": "serializers", "PYTHONPATH": str(HERE)}
+        command = [str(part) for part in command]
+        status = subprocess.run(command, cwd=service.folder, env=hooks, timeout=seconds + 120, check=False).returncode
         assert b"MSA|AA|AFTER" in exchange(service.mllp, result("AFTER"))
         assert not service.faults(), json.dumps(service.faults()[:5], indent=1)
     return status

@@ -7,6 +7,7 @@ from typing import Any
 
 import adapter
 from adapter.service.http.convert import ISSUES_HEADER
+from adapter.service.http.examples import example
 from adapter.service.http.operations import OPERATIONS, Operation
 from adapter.service.http.outcomes import FHIR_JSON
 
@@ -72,7 +73,13 @@ def _operation(operation: Operation, *, token: bool) -> dict[str, Any]:
             for name, values in operation.parameters.items()
         ]
     if operation.body:
-        content = {kind: {"schema": {} if "json" in kind and "nd" not in kind else {"type": "string"}} for kind in operation.body}
+        content = {
+            kind: {
+                "schema": {} if "json" in kind and "nd" not in kind else {"type": "string"},
+                "example": example(operation.name, kind),
+            }
+            for kind in operation.body
+        }
         described["requestBody"] = {"required": True, "content": content}
     if token:
         described["security"] = [{"bearer": []}]
