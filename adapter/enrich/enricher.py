@@ -24,10 +24,11 @@ from adapter.enrich.mark import mark
 from adapter.enrich.ratio import judge_ratio, unit_of_ratio
 from adapter.enrich.recurring import Recurring
 from adapter.enrich.result import Change, Memo, Memos, Result
-from adapter.enrich.value import unit_of
+from adapter.enrich.value import unit_of, unit_of_no_value
 from adapter.fhir.context import ObservationContext
 from adapter.issues import Issue
 from adapter.tables.index import Pack, Tables
+from adapter.tables.lookups import UnitResolution
 from adapter.tables.resolve import CodeQuery, Resolution, resolve_code
 from adapter.tables.rows import LoincRow, WindowRow
 
@@ -126,8 +127,7 @@ class Enricher:
         if not self._filter.passes(element.get("code", {})):
             return None
         result = self.begin(element, context)
-        quantity = element.get("valueQuantity")
-        return self._resolve(query_of(result, unit_of(result, quantity).ucum if quantity else ""))
+        return self._resolve(query_of(result, self._units(result)[1]))
 
     def _resolve(self, query: CodeQuery) -> Resolution:
         found: Resolution | None = self._resolutions.get(query)
@@ -147,12 +147,23 @@ class Enricher:
         found: WindowRow | None = windows[key]
         return found
 
+    def _units(self, result: Result) -> tuple[UnitResolution | None, str]:
+        """Find the unit of the quantities of a result, where they have one, and the unit that tells its property."""
+        element = result.element
+        units = [unit_of(result, quantity) for quantity in ends_of(element)]
+        if units:
+            unit = units[0] if len({found.ucum for found in units}) == 1 else None
+            return unit, unit.ucum if unit else ""
+        if "valueRatio" in element:
+            return None, unit_of_ratio(result, element["valueRatio"])
+        if any(name.startswith("value") for name in element) or "component" in element:
+            return None, ""
+        return None, unit_of_no_value(result).ucum
+
     def _result(self, element: dict[str, Any], context: ObservationContext, path: str) -> Result:
         result = self.begin(element, context, path)
-        units = [unit_of(result, quantity) for quantity in ends_of(element)]
-        unit = units[0] if units and len({found.ucum for found in units}) == 1 else None
-        ratio_unit = unit_of_ratio(result, element["valueRatio"]) if "valueRatio" in element else ""
-        resolution = self._resolve(query_of(result, unit.ucum if unit else ratio_unit))
+        unit, ucum = self._units(result)
+        resolution = self._resolve(query_of(result, ucum))
         if not _settled(result, resolution):
             return result
         result.loinc, result.pack = resolution.loinc, resolution.pack
@@ -163,7 +174,7 @@ class Enricher:
         if unit is not None:
             enrich_amount(result, resolution, unit)
         elif "valueRatio" in element:
-            judge_ratio(result, element["valueRatio"], ratio_unit)
+            judge_ratio(result, element["valueRatio"], ucum)
         else:
             _explain_absence(result)
         return result

@@ -12,7 +12,8 @@ from fractions import Fraction
 from typing import Any
 
 from adapter.enrich.result import Result
-from adapter.fhir.canonical import TRANSLATION, UCUM
+from adapter.fhir.canonical import SOURCE_FIELD, TRANSLATION, UCUM
+from adapter.hl7v2.escapes import unescape
 from adapter.tables.index import Tables
 from adapter.tables.lookups import UnitResolution, resolve_unit
 
@@ -65,6 +66,29 @@ def unit_of(result: Result, quantity: Mapping[str, Any]) -> UnitResolution:
             found = resolve_unit(result.tables, text, "", applications, facilities)
         result.memos.units[key] = found
     return found
+
+
+def unit_of_no_value(result: Result) -> UnitResolution:
+    """Find the unit in which a result without value would have been measured.
+
+    It tells the property, and so the LOINC code, of a cancelled result. R4 has no place for it: the conversion of v2 keeps
+    OBX-6 as sent (`source-field`). Without it the sender's unit for blank ones counts.
+    """
+    for extension in result.element.get("extension", ()):
+        if extension.get("url") == SOURCE_FIELD:
+            parts = {part.get("url"): part.get("valueString") for part in extension.get("extension", ())}
+            if parts.get("field") == "OBX-6":
+                return unit_of(result, _quantity_of(result.tables, parts.get("text") or ""))
+    return unit_of(result, {})
+
+
+def _quantity_of(tables: Tables, units: str) -> dict[str, str]:
+    """OBX-6 (CWE, CE) -> the unit of a Quantity: the triplet that names UCUM, else the first text or code."""
+    parts = [unescape(part).strip() for part in (*units.split("^"), *[""] * 6)[:6]]
+    for code, text, system in (parts[:3], parts[3:]):
+        if code and tables.coding_systems.get(system.upper()) == UCUM:
+            return {"code": code, "system": UCUM, "unit": text or code}
+    return {"unit": parts[1] or parts[0] or parts[4] or parts[3]}
 
 
 def factor(tables: Tables, from_unit: str, to_unit: str) -> Fraction | None:

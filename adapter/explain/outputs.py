@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 from adapter.config import Settings
 from adapter.convert.datatypes.text import ORIGINAL_TEXT
-from adapter.convert.datatypes.verbatim import SOURCE_FIELD
 from adapter.convert.message import Converter
 from adapter.enrich.enricher import Enricher
 from adapter.enrich.result import Change
 from adapter.explain.lookups import noting
+from adapter.fhir.canonical import SOURCE_FIELD
 from adapter.hl7v2.message import Message
 from adapter.issues import Issue, Rejected
 from adapter.tables.index import Tables

@@ -19,6 +19,9 @@ MARK = CANONICAL_BASE + "/StructureDefinition/mark"
 TABLES_VERSION = CANONICAL_BASE + "/CodeSystem/tables-version"
 """System of the tag that names the content hash of the tables, where nothing else in a resource does."""
 
+SOURCE_FIELD = CANONICAL_BASE + "/StructureDefinition/source-field"
+"""Extension for a field of HL7 v2 that FHIR has no place for: `field` (its name) and `text` (as sent)."""
+
 LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"

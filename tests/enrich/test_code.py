@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 from enrich_examples import SERUM, URINE, Enrich, Site, codes_of, context_of, flag, observation, slugs
 
+from adapter.config import Settings
 from adapter.enrich.mark import is_marked
-from adapter.fhir.canonical import MARK
+from adapter.fhir.canonical import MARK, SOURCE_FIELD
+from adapter.hl7v2.framing import RawMessage
+from adapter.pipeline import Pipeline
+from adapter.tables.index import Tables
 
 LOCAL = {"system": "urn:example:codes", "code": "4711", "display": "Beta-2 Microglobulin"}
 
@@ -133,3 +137,52 @@ def test_a_component_is_not_judged_beside_a_flag_of_the_whole(enrich: Enrich) ->
     resource = {"status": "final", "code": {"text": "Panel"}, "interpretation": flag("H"), "component": [part]}
     enrich(resource, "serum")
     assert "interpretation" not in resource["component"][0]
+
+
+# -- results without value ----------------------------------------------------------------------------------------------------
+
+CANCELLED = (
+    "MSH|^~\\&|LAB|FAC|||20260101120000+0000||ORU^R01|1|P|2.5.1\r"
+    "PID|1||1^^^A&1.2.3&ISO||TEST^PATIENT\r"
+    "OBR|1||F1^LAB|1^Protein^L|||20260101|||||||||||||||20260101120000+0000|||F\r"
+    "OBX|1|NM|4711^Beta-2 Microglobulin^L|||{unit}|||||X\r"
+    "SPM|1|||119364003^Serum^SCT\r"
+)
+
+
+def cancelled(pipeline: Pipeline, unit: str) -> tuple[dict[str, Any], set[str]]:
+    """Observation and issues of a cancelled result with a local code."""
+    outcome = pipeline(RawMessage("er7", CANCELLED.format(unit=unit).encode(), 0))
+    entries = json.loads(outcome.lines[0])["entry"]
+    (found,) = [one["resource"] for one in entries if one["resource"]["resourceType"] == "Observation"]
+    return found, {issue.slug for issue in outcome.issues}
+
+
+@pytest.mark.parametrize("unit", ["mg/L", "MG/L", "mg/L^milligram per litre^UCUM", "^mg/L", "U7^mg per litre^L^mg/L^^UCUM"])
+def test_the_unit_of_a_cancelled_result_tells_its_property(tables: Tables, unit: str) -> None:
+    found, issues = cancelled(Pipeline(tables, Settings()), unit)
+    assert found["code"]["coding"][0]["code"] == SERUM
+    assert "unit-missing" not in issues
+    assert (found["status"], "valueQuantity" in found) == ("cancelled", False)
+
+
+def test_a_cancelled_result_without_unit_has_no_loinc_and_says_why(tables: Tables) -> None:
+    found, issues = cancelled(Pipeline(tables, Settings()), "")
+    assert "http://loinc.org" not in {coding.get("system") for coding in found["code"]["coding"]}
+    assert "unit-missing" in issues
+
+
+def test_a_cancelled_result_is_the_same_when_it_comes_as_fhir(tables: Tables, enrich: Enrich) -> None:
+    found, _ = cancelled(Pipeline(tables, Settings()), "mg/L")
+    sent = {**found, "code": {**found["code"], "coding": [one for one in found["code"]["coding"] if one.get("code") != SERUM]}}
+    enrich(sent, "serum")
+    assert sent["code"] == found["code"]
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [[{"url": SOURCE_FIELD}], [{"url": SOURCE_FIELD, "extension": [{"url": "field", "valueString": "OBX-6"}]}], [{}]],
+)
+def test_an_extension_that_lacks_its_parts_harms_nothing(enrich: Enrich, extension: Any) -> None:
+    resource = {**observation(value=None), "code": {"coding": [LOCAL]}, "extension": extension}
+    assert "unit-missing" in slugs(enrich(resource, "serum"))

@@ -9,9 +9,7 @@ from functools import cache
 from typing import Any
 
 from adapter.convert.environment import DatatypeFunction, Environment
-from adapter.fhir.canonical import CANONICAL_BASE
-
-SOURCE_FIELD = CANONICAL_BASE + "/StructureDefinition/source-field"
+from adapter.fhir.canonical import SOURCE_FIELD
 
 
 def source_extension(name: str, text: str) -> dict[str, Any]:
