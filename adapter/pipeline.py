@@ -91,11 +91,19 @@ class Pipeline:
             self._context = ContextJudge(tables, settings, self._enricher, history)
         self._charsets = any(row.charset for row in tables.senders)
 
-    def __call__(self, raw: RawMessage) -> Outcome:
-        """Convert one raw message; see `Outcome`."""
+    def __call__(self, raw: RawMessage, resources: list[dict[str, Any]] | None = None) -> Outcome:
+        """Convert one raw message; see `Outcome`.
+
+        Parameters
+        ----------
+        raw : RawMessage
+            The message.
+        resources : list, optional
+            Gets what the lines of a v2 message were written from, for a caller who would have to read them again.
+        """
         try:
             if raw.format == "er7":
-                return self._v2(raw.data)
+                return self._v2(raw.data, resources)
             if raw.format == "json":
                 return self._fhir(raw.data)
             if raw.continued:
@@ -110,7 +118,7 @@ class Pipeline:
         """Read a v2 message with the charset of its sender's row, if it has one; raises `Rejected`."""
         return read_message(data, self._charset(data) if self._charsets else "")
 
-    def _v2(self, data: bytes) -> Outcome:
+    def _v2(self, data: bytes, written: list[dict[str, Any]] | None) -> Outcome:
         message = self.read(data)
         kind, event = message.message_type
         if not kind:
@@ -141,6 +149,8 @@ class Pipeline:
         else:
             resources = [bundle(conversion.entries, form, **conversion.envelope)]
         lines = [self._valid(resource, "output-invalid") for resource in resources]
+        if written is not None:
+            written += resources
         if self._context is not None:
             self._context.remember()
         return Outcome("converted", data, lines, issues, len(conversion.observations), sender=sender_facts(*senders))

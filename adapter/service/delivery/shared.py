@@ -6,16 +6,11 @@ by a transaction of their own first, one at a time; in the message's own transac
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import orjson
-
 from adapter.fhir.json import dumps, loads
 
-# In compact JSON: inside a text every quotation mark would be escaped.
-_REFERENCE = re.compile(r'"reference":"([^"\\]*)"')
 SHARED = frozenset({"Organization", "Practitioner", "PractitionerRole", "Location", "Device"})
 
 
@@ -37,7 +32,9 @@ def shared_searches(entries: Sequence[dict[str, Any]]) -> tuple[str, ...]:
         for entry in entries
         if entry["request"].get("ifNoneExist") and entry.get("resource", {}).get("resourceType") in SHARED
     }
-    references = {url: _REFERENCE.findall(orjson.dumps(entry["resource"]).decode()) for url, entry in candidates.items()}
+    references: dict[str, list[str]] = {url: [] for url in candidates}
+    for url, entry in candidates.items():
+        _collect(entry["resource"], references[url])
     others = {entry.get("fullUrl", "") for entry in entries} - candidates.keys()
     while True:
         outside = [url for url, names in references.items() if not others.isdisjoint(names)]
@@ -68,6 +65,18 @@ def shared_transaction(line: bytes, searches: Iterable[str]) -> bytes:
         entry for entry in loads(line)["entry"] if entry.get("request", {}).get("ifNoneExist") and _search(entry) in wanted
     ]
     return dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+
+def _collect(value: dict[str, Any] | list[Any], references: list[str]) -> None:
+    """Collect the texts of all references."""
+    for inner in value.values() if type(value) is dict else value:
+        if type(inner) is dict:
+            target = inner.get("reference")
+            if type(target) is str:
+                references.append(target)
+            _collect(inner, references)
+        elif type(inner) is list:
+            _collect(inner, references)
 
 
 def _search(entry: dict[str, Any]) -> str:

@@ -64,6 +64,9 @@ class Contents(NamedTuple):
     order: str = ""
 
 
+NO_CONTENTS = Contents(False, (), ())
+
+
 def contents_of(line: bytes, raw: bytes, number: int) -> Contents:
     """Read what an output updates and shares.
 
@@ -85,9 +88,14 @@ def contents_of(line: bytes, raw: bytes, number: int) -> Contents:
         whole = orjson.loads(line)
     except orjson.JSONDecodeError:
         # several lines (NDJSON), which have no requests
-        return Contents(False, (), ())
+        return NO_CONTENTS
+    return contents_of_resource(whole, raw, number)
+
+
+def contents_of_resource(whole: Any, raw: bytes, number: int) -> Contents:
+    """Read what an output updates and shares from the resource that it was written from; see `contents_of`."""
     if not isinstance(whole, dict) or whole.get("resourceType") != "Bundle" or whole.get("type") != "transaction":
-        return Contents(False, (), ())
+        return NO_CONTENTS
     entries: list[dict[str, Any]] = [entry for entry in whole.get("entry", ()) if "request" in entry]
     updates = [
         entry
