@@ -1,6 +1,7 @@
 """The engine as a whole: everything that was accepted is converted, delivered once and recorded, whatever happens on the way."""
 
 import asyncio
+from contextlib import closing
 
 import orjson
 import pytest
@@ -9,7 +10,10 @@ from helpers.engines import Memory, engine_of, settings_of, until
 from adapter.service.delivery.parcel import Again, Dead, Delivered
 from adapter.service.engine import engine as engine_module
 from adapter.service.engine.answers import answer_line
+from adapter.service.engine.process import without_destination
 from adapter.service.spool.files import SpoolFull
+from adapter.service.spool.records import Backlog
+from adapter.service.spool.work import WorkStore
 
 
 def oru(number: int = 1, *, patient: str = "1", status: str = "F", value: str = "2.10", at: str = "20260101120000+0000") -> bytes:
@@ -179,6 +183,22 @@ def test_a_refused_message_is_dead_there_and_the_next_of_the_patient_goes_on(tmp
         assert memory.numbers == [1, 3]
 
     of(scene())
+
+
+def test_what_waits_for_a_destination_that_was_renamed_is_told_and_stays(tmp_path):
+    named = {"kind": "folder", "folder": tmp_path / "out"}
+
+    async def scene():
+        old = Memory("old", answer=lambda parcel: Again("no connection"))
+        async with engine_of(tmp_path, destinations=[old]) as running:
+            running.put(oru(1), oru(2, patient="2"))
+            await running.recorded(2)
+
+    of(scene())
+    with closing(WorkStore(tmp_path / "spool")) as work:
+        assert without_destination(work, settings_of(tmp_path, delivery=[{**named, "name": "old"}])) == []
+        renamed = settings_of(tmp_path, delivery=[{**named, "name": "new"}])
+        assert without_destination(work, renamed) == [Backlog("old", "waiting", 2, 1)]
 
 
 def test_a_destination_that_is_added_later_begins_with_what_comes_then(tmp_path):

@@ -28,6 +28,7 @@ from adapter.service.logs import log, log_fault
 from adapter.service.settings import ConvertSettings, FhirServerDestination, ServiceSettings
 from adapter.service.spool.files import SpoolFull
 from adapter.service.spool.intake import IntakeStore
+from adapter.service.spool.records import Backlog
 from adapter.service.spool.requests import RequestBox
 from adapter.service.spool.retention import tidy
 from adapter.service.spool.work import WorkStore
@@ -66,6 +67,12 @@ def destinations_of(settings: ServiceSettings) -> list[tuple[Destination, Retry]
         )
         for one in settings.delivery
     ]
+
+
+def without_destination(work: WorkStore, settings: ServiceSettings) -> list[Backlog]:
+    """Find what waits for destinations that were taken out of the settings or renamed: nobody delivers it, and it stays."""
+    names = {one.name for one in settings.delivery}
+    return [one for one in work.backlog() if one.state == "waiting" and one.destination not in names]
 
 
 async def engine_process(assignment: Assignment) -> None:
@@ -107,6 +114,8 @@ async def engine_process(assignment: Assignment) -> None:
         _listen(assignment.wake, engine)
         if not settings.delivery:
             log("no-destination", "warning")
+        for one in without_destination(work, settings):
+            log("destination-gone", "warning", destination=one.destination, messages=one.messages, oldest=one.oldest)
         helpers = [
             asyncio.create_task(follow(Operators(engine, kept, work, box), _REQUEST_SECONDS)),
             asyncio.create_task(_housekeeping(kept, work, settings)),
