@@ -11,7 +11,6 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 from adapter.collector import settle
 from adapter.config import Settings
@@ -26,6 +25,7 @@ from adapter.service.engine.lanes import Retry
 from adapter.service.engine.operators import Operators, follow
 from adapter.service.logs import log, log_fault
 from adapter.service.settings import ConvertSettings, FhirServerDestination, ServiceSettings
+from adapter.service.spool.believed_clock import BelievedClock
 from adapter.service.spool.files import SpoolFull
 from adapter.service.spool.intake import IntakeStore
 from adapter.service.spool.records import Backlog
@@ -35,6 +35,7 @@ from adapter.service.spool.work import WorkStore
 from adapter.tables.reload import Reloader
 
 STOP_SECONDS = 10
+_NICER = 5
 _CHECKPOINT_SECONDS = 1
 _TIDY_SECONDS = 60
 _REQUEST_SECONDS = 1
@@ -91,6 +92,8 @@ async def engine_process(assignment: Assignment) -> None:
         The spool cannot be opened.
     """
     settings = assignment.settings
+    # doors come first; what runs behind them waits in the spool. Converters are nicer still
+    os.nice(_NICER)
     reloader = Reloader(settings.convert.mappings)
     folder = settings.spool.folder
     with contextlib.ExitStack() as stack:
@@ -170,12 +173,14 @@ async def _housekeeping(intake: IntakeStore, work: WorkStore, settings: ServiceS
     """Copy the logs into the databases, and let go what need not be kept."""
     loop = asyncio.get_running_loop()
     next_tidy = loop.time()
+    clock = BelievedClock()
     while True:
+        now = clock.now()
         try:
             await asyncio.to_thread(intake.checkpoint)
             await asyncio.to_thread(work.checkpoint)
             if loop.time() >= next_tidy:
-                done = await asyncio.to_thread(tidy, intake, work, settings.spool, datetime.now(UTC))
+                done = await asyncio.to_thread(tidy, intake, work, settings.spool, now)
                 if not done:
                     next_tidy = loop.time() + _TIDY_SECONDS
         except SpoolFull as full:
