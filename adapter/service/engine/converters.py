@@ -58,7 +58,8 @@ class _Wire(asyncio.Protocol):
             if len(buffer) < end:
                 return
             # it comes from a process that the engine started, over a socket that nobody else has
-            number, rows = pickle.loads(bytes(buffer[HEAD.size : end]))
+            with memoryview(buffer) as whole:
+                number, rows = pickle.loads(whole[HEAD.size : end])
             del buffer[:end]
             answer = self.answers.pop(number, None)
             if answer is not None and not answer.done():

@@ -17,11 +17,11 @@ class Tally:
         self._messages: Counter[tuple[str, str]] = Counter()
         self._issues: Counter[str] = Counter()
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._stages: list[tuple[str, float]] = []
+        self._stages: dict[str, list[float]] = {}
 
     def stage(self, name: str, seconds: float) -> None:
         """Note the time of a stage."""
-        self._stages.append((name, seconds))
+        self._stages.setdefault(name, []).append(seconds)
 
     def attempt(self, destination: str, result: str) -> None:
         """Note an attempt to deliver."""
@@ -32,7 +32,7 @@ class Tally:
         self._messages[flight.stored.sender, flight.converted.fate] += 1
         self._issues.update(flight.converted.slugs)
         received = datetime.fromisoformat(flight.stored.received)
-        self._stages.append(("end-to-end", max((now - received).total_seconds(), 0)))
+        self.stage("end-to-end", max((now - received).total_seconds(), 0))
 
     def flush(self) -> None:
         """Put everything into the metrics."""
@@ -42,8 +42,8 @@ class Tally:
             metrics.issue(slug, CATALOGUE[slug].severity, count)
         for (destination, result), count in self._attempts.items():
             metrics.delivered(destination, result, count)
-        for name, seconds in self._stages:
-            metrics.stage(name, seconds)
+        for name, times in self._stages.items():
+            metrics.stages(name, times)
         self._messages.clear()
         self._issues.clear()
         self._attempts.clear()
