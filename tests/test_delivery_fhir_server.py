@@ -110,7 +110,9 @@ def test_a_server_that_hangs_is_tried_again():
     async def answering(request, body):
         await asyncio.sleep(30)
 
-    assert deliver(answering, timeout=0.2) == [Again("no answer within 0.2 s")]
+    assert deliver(answering, timeout=0.2) == [Again("no answer within 0.2 s", after=0.2)], (
+        "and not while the server may be at it still"
+    )
 
 
 def test_a_server_that_dies_in_the_middle_of_its_answer_is_tried_again():

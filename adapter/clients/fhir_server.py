@@ -46,6 +46,8 @@ class Answer:
         Why there is no answer, in words without patient data: `connection refused`, `timeout`, `no token: ...`.
     sent : bool
         Whether the request may have reached the server.
+    waited : float
+        Seconds after which an answer was waited for no longer; the server may be at it still. 0: it is not.
     """
 
     status: int = 0
@@ -53,6 +55,7 @@ class Answer:
     body: bytes = b""
     fault: str = ""
     sent: bool = True
+    waited: float = 0
 
     def json(self) -> Any:
         """Content as JSON, with numbers that are not exact; None where it is none."""
@@ -168,7 +171,7 @@ class FhirServer:
         except TokenFault as fault:
             return Answer(fault=f"no token: {fault}", sent=False), token
         except TimeoutError:
-            return Answer(fault=f"no answer within {self._timeout_seconds:g} s"), token
+            return Answer(fault=f"no answer within {self._timeout_seconds:g} s", waited=self._timeout_seconds), token
         except (aiohttp.ClientError, OSError, ValueError) as failure:
             return Answer(fault=_words(failure), sent=not isinstance(failure, aiohttp.ClientConnectorError)), token
 

@@ -4,7 +4,8 @@
 |---|---|
 | 2xx with a transaction-response of as many entries, each 2xx | delivered |
 | 2xx with anything else | again; after `GARBAGE_LIMIT` attempts dead, if others went through |
-| no connection, no answer in time, 408, 425, 429, 5xx | again, not before `Retry-After` |
+| no connection, 408, 425, 429, 5xx | again, not before `Retry-After` |
+| no answer in time | again, not before that time has passed once more |
 | 3xx, 401, 403, 407; 404, 405 and 410 without an OperationOutcome | again: the destination is not what the settings say |
 | 409 | again, up to `CONFLICT_LIMIT` attempts: servers answer so when two transactions meet; then dead |
 | any other 4xx | dead, with the codes of the OperationOutcome |
@@ -114,7 +115,8 @@ def result_of(answer: Answer, entries: int) -> Result:
     """
     status = answer.status
     if not status:
-        return Again(answer.fault, message=answer.sent)
+        # two of the same transaction at the same moment could both find nothing and create twice
+        return Again(answer.fault, after=answer.waited, message=answer.sent)
     if 200 <= status < 300:
         fault = _response_fault(answer.json(), entries)
         return Again(f"{status}, but {fault}", limit=GARBAGE_LIMIT) if fault else Delivered()

@@ -245,6 +245,9 @@ class IntakeStore:
 
     def _readable(self) -> sqlite3.Connection:
         if self._database is None:
+            if not (self.folder / FILE).exists():
+                # a disk that is gone: what a new file took would be lost to the spool when the disk is back
+                raise SpoolFull(f"{FILE} is gone")
             try:
                 self._database = open_intake(self.folder)
             except SpoolFault as error:
