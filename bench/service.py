@@ -75,8 +75,8 @@ ADAPTER = (sys.executable, "-m", "adapter.cli", "serve", "--log-level", "warning
 def running(command: tuple[str, ...]) -> Iterator[tuple[int, Path, int]]:
     """Start a server on a free port in a new folder; give port, folder and process.
 
-    The folder goes at the end of the program only: ext4 passes over inodes that were freed in the last minutes, one by one, so that
-    whoever makes files after many were removed pays 100 us for each.
+    The folder goes at the end of the program only: ext4 passes over inodes that were freed in the last minutes, one by one, so
+    that whoever makes files after many were removed pays 100 us for each.
     """
     name = tempfile.mkdtemp(prefix="b2m-bench-")
     atexit.register(shutil.rmtree, name, ignore_errors=True)
