@@ -239,11 +239,11 @@ def test_after_a_fault_of_the_disk_the_file_is_opened_anew(store, tmp_path):
 def test_a_file_that_vanished_is_not_made_anew(store, tmp_path):
     store.put([arrival()], TIME)
     store.close()
-    os.rename(tmp_path / "spool", tmp_path / "elsewhere")
+    (tmp_path / "spool").rename(tmp_path / "elsewhere")
     with pytest.raises(SpoolFull):
         store.put([arrival(control_id="2")], TIME)
     assert not (tmp_path / "spool").exists()
-    os.rename(tmp_path / "elsewhere", tmp_path / "spool")
+    (tmp_path / "elsewhere").rename(tmp_path / "spool")
     assert store.put([arrival(control_id="2")], TIME) == [Placed(2, "new")]
 
 
