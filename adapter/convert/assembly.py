@@ -92,9 +92,8 @@ class Assembly:
         """Note what a datatype function said about a field."""
         name = segment.name
         where = f"{name}[{segment.number}]-{number}" if name != "MSH" else f"MSH-{number}"
-        for fault in faults:
-            inside = f"{where}.{fault[1]}" if fault[1] else where
-            self.issues.append(new_issue((fault[0], inside, fault[2], fault[3], ())))
+        for slug, component, detail, value in faults:
+            self.issues.append(new_issue((slug, f"{where}.{component}" if component else where, detail, value, ())))
 
     def keep_segment(self, segment: Segment, resource: dict[str, Any], detail: str = "") -> None:
         """Keep a segment that has no mapping on the resource of its level, as sent, and report it."""

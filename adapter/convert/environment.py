@@ -25,6 +25,24 @@ _MEMO_GENERATION = MEMO_ENTRIES // 2
 MEMO_TEXT_LENGTH = 200
 
 DatatypeFunction = Callable[[str, "Environment"], Any]
+#: What a datatype function gives for a text of the usual form, with its faults and with less work; None for any other text.
+Shortcut = Callable[[str, "Environment"], "tuple[Any, tuple[Fault, ...]] | None"]
+
+#: Shortcuts by datatype function.
+_shortcuts: dict[DatatypeFunction, Shortcut] = {}
+
+
+def add_shortcut(function: DatatypeFunction, shortcut: Shortcut) -> None:
+    """Let memos of a datatype function try a shortcut first; environments that do not remember never take it.
+
+    Parameters
+    ----------
+    function : function
+        Datatype function.
+    shortcut : function
+        Gives value and faults as the function does, or None.
+    """
+    _shortcuts[function] = shortcut
 
 
 class Fault(NamedTuple):
@@ -93,15 +111,18 @@ class Recent(dict[str, Any]):
 class Memo(Recent):
     """Text of a field -> (value, faults), computed once and kept while there is room."""
 
-    __slots__ = ("function",)
+    __slots__ = ("function", "shortcut")
 
     def __init__(self, function: DatatypeFunction, environment: Environment) -> None:
         super().__init__(environment)
         self.function = function
+        self.shortcut = _shortcuts.get(function) if environment.remembers else None
 
     def __missing__(self, text: str) -> tuple[Any, tuple[Fault, ...]]:
         environment = self.environment
         found: tuple[Any, tuple[Fault, ...]] | None = self.older.get(text)
+        if found is None and self.shortcut is not None:
+            found = self.shortcut(text, environment)
         if found is None:
             outer = environment.faults
             faults: list[Fault] = []

@@ -8,8 +8,8 @@ Tables do not enter: a corrected table must not duplicate results.
 from __future__ import annotations
 
 from adapter.convert.assembly import Assembly
-from adapter.convert.datatypes.text import components
-from adapter.convert.environment import Environment
+from adapter.convert.datatypes.text import PLAIN, components
+from adapter.convert.environment import DatatypeFunction, Environment
 from adapter.hl7v2.grouping import Order
 from adapter.hl7v2.message import Segment, valued
 
@@ -31,10 +31,28 @@ def entity_key(assembly: Assembly, text: str, separator: str = "^") -> tuple[str
     tuple of str
         Empty when there is no number.
     """
-    number, namespace, universal, kind = components(text, 4, separator)[:4]
+    number, _, rest = text.partition(separator)
+    if not PLAIN.issuperset(number):
+        number = components(number, 1, separator)[0]
     if not number:
         return ()
-    return (universal, kind.upper(), number) if universal else (assembly.sender_key, namespace, number)
+    environment = assembly.environment
+    function = _AUTHORITIES[separator]
+    namespace, universal, kind = (environment.memos.get(function) or environment.memo(function))[rest][0]
+    return (universal, kind, number) if universal else (assembly.sender_key, namespace, number)
+
+
+def _authority(separator: str) -> DatatypeFunction:
+    """Make the function that reads what follows the number: namespace, universal id and its kind; they recur, numbers do not."""
+
+    def authority(text: str, environment: Environment) -> tuple[str, str, str]:
+        namespace, universal, kind = components(text, 3, separator)[:3]
+        return namespace, universal, kind.upper()
+
+    return authority
+
+
+_AUTHORITIES = {separator: _authority(separator) for separator in "^&"}
 
 
 def _number(assembly: Assembly, order: Order, field: int) -> tuple[str, ...]:

@@ -14,14 +14,17 @@ from typing import Any
 from adapter.convert.datatypes.codes import mapped_concept
 from adapter.convert.datatypes.coding_systems import ABSOLUTE_URI, OID, UUID, uri_part
 from adapter.convert.datatypes.table_codes import table_coding
-from adapter.convert.datatypes.text import any_valued, components, keep, leaf, promoted
+from adapter.convert.datatypes.text import PLAIN, any_valued, components, keep, leaf, promoted
 from adapter.convert.datatypes.times import validity
-from adapter.convert.environment import DatatypeFunction, Environment
+from adapter.convert.environment import DatatypeFunction, Environment, Fault, add_shortcut
 
 CHECK_DIGIT = "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"
 IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
 #: Types of newer editions of table 0203 that R4 does not have, in words.
 TYPES_IN_WORDS = {"PGN": "Placer group number", "FGN": "Filler group number", "SHIP": "Shipment tracking number"}
+
+#: A character that no message has: it stands in for a number.
+_STAND_IN = "\x1a"
 
 Authority = tuple[str | None, dict[str, Any] | None]
 
@@ -125,6 +128,40 @@ def _identifier(
     return found
 
 
+def _share_what_recurs(function: DatatypeFunction, separator: str = "^") -> None:
+    """Let a function of texts that begin with a number make the rest of its Identifier once for each rest of the text.
+
+    Numbers of orders and specimens never come again, what follows them (authority, type) always does. What the function
+    makes of a rest is found out with a number that stands in for the real one; where this one turns up anywhere but in
+    `value`, nothing is shared.
+
+    Parameters
+    ----------
+    function : function
+        Datatype function; to it, plain numbers must be all the same.
+    separator : str
+        What ends the number.
+    """
+
+    def surroundings(rest: str, environment: Environment) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        found = function(_STAND_IN + rest, environment)
+        told = repr((found, environment.faults)).count(repr(_STAND_IN)[1:-1])
+        if told != 1 or found.get("value") != _STAND_IN:
+            return None
+        names = list(found)
+        place = names.index("value")
+        return {name: found[name] for name in names[:place]}, {name: found[name] for name in names[place + 1 :]}
+
+    def shortcut(text: str, environment: Environment) -> tuple[Any, tuple[Fault, ...]] | None:
+        number, mark, rest = text.partition(separator)
+        if not number or not PLAIN.issuperset(number):
+            return None
+        found, faults = (environment.memos.get(surroundings) or environment.memo(surroundings))[mark + rest]
+        return None if found is None else ({**found[0], "value": number, **found[1]}, faults)
+
+    add_shortcut(function, shortcut)
+
+
 def _type(text: str, environment: Environment, component: str) -> dict[str, Any] | None:
     """Make the type of an identifier (table 0203)."""
     if not text:
@@ -175,6 +212,9 @@ def identifier_cx(text: str, environment: Environment) -> dict[str, Any] | None:
         keep(found, text)
     _add_check_digit(found, digit)
     return found or None
+
+
+_share_what_recurs(identifier_cx)
 
 
 def _entity(text: str, environment: Environment, prefix: str, type_code: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -259,6 +299,7 @@ def identifier_typed(type_code: str) -> DatatypeFunction:
         return _entity(text, environment, "", concept)
 
     identifier_ei_typed.__qualname__ = f"identifier_typed({type_code!r})"
+    _share_what_recurs(identifier_ei_typed)
     return identifier_ei_typed
 
 
@@ -279,14 +320,24 @@ def identifier_of_pair(component: int, type_code: str) -> DatatypeFunction:
         Datatype function; the same one for the same arguments.
     """
     concept = typed(type_code) if type_code else None
+    prefix = f"{component}."
+
+    def identifier_of_part(text: str, environment: Environment) -> dict[str, Any] | None:
+        return _entity(promoted(text), environment, prefix, concept)
+
+    _share_what_recurs(identifier_of_part, "&")
 
     def identifier_eip(text: str, environment: Environment) -> dict[str, Any] | None:
         parts = text.split("^")
         if len(parts) < component or not parts[component - 1]:
             return None
-        found = _entity(promoted(parts[component - 1]), environment, f"{component}.", concept)
+        memo = environment.memos.get(identifier_of_part) or environment.memo(identifier_of_part)
+        made, faults = memo[parts[component - 1]]
+        environment.faults += faults
+        found: dict[str, Any] | None = made
         last = component == 2 or not parts[1:2] or not leaf(parts[1])
         if found is not None and last and any(map(leaf, parts[2:])):
+            found = {**found}
             keep(found, text)
         return found
 

@@ -16,6 +16,9 @@ from adapter.hl7v2.escapes import unescape
 
 ORIGINAL_TEXT = "http://hl7.org/fhir/StructureDefinition/originalText"
 
+#: Characters of numbers and codes; a text of these alone is its own clean text.
+PLAIN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./:#*+")
+
 # FHIR R4 2.24.0.1: strings hold no characters below U+0020 but tab, CR and LF.
 # U+FEFF counts as a blank there, and a string of blanks alone is none.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufeff]")

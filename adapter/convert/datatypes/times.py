@@ -18,7 +18,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapter.convert.datatypes.text import ORIGINAL_TEXT, components, keep, put
-from adapter.convert.environment import Environment
+from adapter.convert.environment import Environment, Fault, add_shortcut
 from adapter.convert.rules import Primitive
 
 _DATE_TIME = re.compile(
@@ -27,8 +27,7 @@ _DATE_TIME = re.compile(
 _TIME = re.compile(r"([01]\d|2[0-3])(?:([0-5]\d)(?:([0-5]\d)(\.\d+)?)?)?([+-]\d{4})?", re.ASCII)
 #: Days and offsets that are remembered: some years of a feed.
 _REMEMBERED = 2048
-_SIXTY = frozenset(f"{number:02}" for number in range(60))
-_HOURS = frozenset(sorted(_SIXTY)[:24])
+_CLOCK = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d[0-5]\d", re.ASCII)
 #: Digits that a degree of precision (HL7 v2.5.1 2.A.77.2) leaves standing.
 _PRECISION_DIGITS = {"Y": 4, "L": 6, "D": 8}
 
@@ -84,9 +83,9 @@ def _full_time(text: str, environment: Environment) -> str:
         zone = environment.default_offset
     else:
         return ""
-    day, hour, minute, second = _day(text[:8]), text[8:10], text[10:12], text[12:14]
-    if day and zone and hour in _HOURS and minute in _SIXTY and second in _SIXTY:
-        return f"{day}T{hour}:{minute}:{second}{zone}"
+    day = _day(text[:8])
+    if day and zone and _CLOCK.match(text, 8):
+        return f"{day}T{text[8:10]}:{text[10:12]}:{text[12:14]}{zone}"
     return ""
 
 
@@ -216,6 +215,16 @@ def instant(text: str, environment: Environment) -> str | Primitive | None:
         return _kept(None, text)
     match = _DATE_TIME.fullmatch(text)
     return value if match is not None and match[6] else _kept(moment, text)
+
+
+def _usual_time(text: str, environment: Environment) -> tuple[str, tuple[Fault, ...]] | None:
+    """Give what `date_time` and `instant` give for nearly all times."""
+    usual = _full_time(text, environment)
+    return (usual, ()) if usual else None
+
+
+add_shortcut(date_time, _usual_time)
+add_shortcut(instant, _usual_time)
 
 
 def time_of_day(text: str, environment: Environment) -> str | Primitive | None:
