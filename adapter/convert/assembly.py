@@ -62,6 +62,8 @@ class Assembly:
     parties: dict[tuple[DatatypeFunction, str, int, str], dict[str, str]] = field(default_factory=dict)
     #: resource by full url, to find what a reference means
     resources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: full urls of the DiagnosticReports
+    reports: list[str] = field(default_factory=list)
     #: whether a resource without an identifier that has a system gets one; only the conditional requests of a transaction need it
     own_identifiers: bool = True
     #: sender key that stands in for a missing assigning authority (MSH-3, MSH-4)
@@ -164,11 +166,13 @@ class Assembly:
 
         Two keys with one identifier with system are one resource as well: a transaction must not ask for it twice.
         """
-        name = (resource["resourceType"], *key)
+        resource_type = resource["resourceType"]
+        name = (resource_type, *key)
         found = self.shared.get(name)
         if found is None:
             if identifier is None:
-                found = self.add(resource, key, policy)
+                uuid = (_remembered_uuid if resource_type in _RECURRING else resource_uuid)(*name)
+                found = self.enter(resource, uuid, policy)
             else:
                 chosen = resource["identifier"][identifier]
                 same = (resource["resourceType"], "identifier", chosen["system"], chosen["value"])

@@ -175,15 +175,18 @@ class Environment:
     #: `observation_template`
     number_templates: Recent = field(init=False)
     value_templates: Recent = field(init=False)
+    #: templates of message headers, by the text of MSH without MSH-7 and MSH-10; see `header_template`
+    header_templates: Recent = field(init=False)
 
     def __post_init__(self) -> None:
         self.number_templates = Recent(self)
         self.value_templates = Recent(self)
+        self.header_templates = Recent(self)
 
     def age(self) -> None:
         """Begin a new generation in all memos."""
         self.remembered = 0
-        for memo in (self.number_templates, self.value_templates, *self.memos.values()):
+        for memo in (self.number_templates, self.value_templates, self.header_templates, *self.memos.values()):
             memo.age()
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:

@@ -24,6 +24,7 @@ from adapter.convert.datatypes.table_codes import coded_in
 from adapter.convert.datatypes.text import components
 from adapter.convert.datatypes.times import date_time, instant
 from adapter.convert.datatypes.verbatim import keep_source, source_extension, source_field
+from adapter.convert.header_template import apply_header_rules
 from adapter.convert.message_ends import (
     UNKNOWN,
     hd_name,
@@ -36,7 +37,7 @@ from adapter.convert.message_ends import (
 )
 from adapter.convert.parties import organization, organization_of_authority
 from adapter.convert.party import add_to
-from adapter.convert.rules import Builder, Plan, Primitive, Rule, Targets, apply_rules
+from adapter.convert.rules import Builder, Plan, Primitive, Rule, Targets
 from adapter.fhir.canonical import CANONICAL_BASE
 from adapter.hl7v2.escapes import unescape
 from adapter.hl7v2.message import Segment, valued
@@ -290,14 +291,14 @@ def build_header(
     header: dict[str, Any] = {}
     if message:
         header = targets["MessageHeader"] = {"resourceType": "MessageHeader", "source": {"_endpoint": UNKNOWN}}
-    reports = [url for url, resource in assembly.resources.items() if resource["resourceType"] == "DiagnosticReport"]
+    reports = assembly.reports
     if message:
         if reports:
             header["focus"] = [{"reference": url} for url in reports]
         reference = assembly.add(header, (assembly.sender_key, digest), "put")
         assembly.entries.insert(0, assembly.entries.pop())
         provenance["target"] = [reference]
-    apply_rules(plans["MSH"], assembly, segment, targets)
+    apply_header_rules(plans["MSH"], assembly, segment, targets)
     message_segments.build_message_segments(assembly, plans, segments, targets)
     if not provenance["target"]:
         chosen = reports or [entry.full_url for entry in assembly.entries if entry.resource["resourceType"] == "Observation"]

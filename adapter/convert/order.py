@@ -19,7 +19,7 @@ from adapter.convert.notes import build_notes
 from adapter.convert.order_context import OrderContext
 from adapter.convert.order_identity import order_keys
 from adapter.convert.participation import role_code, role_of
-from adapter.convert.party import share_filled
+from adapter.convert.party import fill, keep_sources
 from adapter.convert.report import DATA_ABSENT_REASON, add_participant, add_report, check_status, new_report
 from adapter.convert.requester import add_provenance, set_requester
 from adapter.convert.rules import Plan, Rule, Targets, apply_rules
@@ -137,11 +137,12 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
     vocabulary = assembly.environment.tables.vocabulary
     common = order.common_order
     for segment, number, table in ((common, 5, "0038"), (common, 1, "0119"), (order.request, 25, "0123-request")):
-        if segment is None or len(segment.fields) <= number or not valued(segment.fields[number]):
+        text = segment.fields[number] if segment is not None and len(segment.fields) > number else ""
+        if segment is None or not valued(text):
             continue
-        row = vocabulary[table].get(components(segment[number], 1)[0])
+        row = vocabulary[table].get(text) if text.isalnum() else vocabulary[table].get(components(text, 1)[0])
         if row is not None and number == 5:
-            put(request, "status", assembly.value(mapped_code(table), segment, number, segment[number]))
+            put(request, "status", assembly.value(mapped_code(table), segment, number, text))
             return
         if row is not None:
             # The code itself stands elsewhere: ORC-1 in the business event, OBR-25 in the report.
@@ -154,8 +155,12 @@ def _set_status(assembly: Assembly, order: Order, request: dict[str, Any]) -> No
 
 def _add_request(assembly: Assembly, order: Order, request: dict[str, Any], key: tuple[str, ...]) -> dict[str, str]:
     """Put the ServiceRequest into the message; the same order again adds what it says beyond."""
-    sources = [(segment.name, segment.text) for segment in (order.common_order, order.request) if segment is not None]
-    return share_filled(assembly, request, (assembly.patient_key, *key), sources=sources)
+    reference = assembly.share(request, (assembly.patient_key, *key))
+    there = assembly.resources[reference["reference"]]
+    if there is not request and not fill(there, request):
+        sources = [(segment.name, segment.text) for segment in (order.common_order, order.request) if segment is not None]
+        keep_sources(there, sources)
+    return reference
 
 
 def _add_notes(

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from adapter.convert.assembly import Assembly
 from adapter.convert.datatypes.identifiers import hd_uri, identifier_cx
-from adapter.convert.datatypes.text import components
+from adapter.convert.datatypes.text import PLAIN, components
 from adapter.convert.datatypes.verbatim import source_extension
-from adapter.convert.environment import DatatypeFunction, Environment
+from adapter.convert.environment import DatatypeFunction, Environment, Fault, add_shortcut
 from adapter.hl7v2.message import Segment, valued
 
 
@@ -55,6 +55,25 @@ def registered_cx(text: str, environment: Environment) -> tuple[str, ...]:
     """CX -> key of the number, see `registered_number`."""
     number, _, _, authority = components(text, 4)[:4]
     return registered_number(number, authority, environment)
+
+
+def _authority_uri(text: str, environment: Environment) -> str | None:
+    """CX without its number (`check digit^scheme^authority`) -> URI of the authority, when it has a universal id."""
+    authority = components(text, 3)[2]
+    uri: str | None = environment.memo(hd_uri)[authority][0] if authority else None
+    return uri
+
+
+def _usual_cx(text: str, environment: Environment) -> tuple[tuple[str, ...], tuple[Fault, ...]] | None:
+    """Do what `registered_cx` does, for plain numbers: what follows them recurs."""
+    number, _, rest = text.partition("^")
+    if not number or not PLAIN.issuperset(number):
+        return None
+    uri = environment.memo(_authority_uri)[rest][0]
+    return ((uri, number) if uri is not None else ()), ()
+
+
+add_shortcut(registered_cx, _usual_cx)
 
 
 def with_system(resource: dict[str, Any]) -> int | None:

@@ -206,7 +206,8 @@ def add_report(assembly: Assembly, request: Segment | None, report: dict[str, An
         unique = (*key, str(count))
     if count > 1:
         assembly.report("identity-ambiguous", request, 3, detail=f"report {count} with this number and code in the message")
-    assembly.share(report, (assembly.patient_key, *unique), policy)
+    reference = assembly.share(report, (assembly.patient_key, *unique), policy)
+    assembly.reports.append(reference["reference"])
     return unique
 
 

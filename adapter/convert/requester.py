@@ -28,9 +28,10 @@ _AGENTS = ((10, "enterer"), (11, "verifier"), (19, "performer"))
 
 
 def _repetitions(segment: Segment | None, number: int) -> list[str]:
-    if segment is None or len(segment.fields) <= number or not segment.fields[number]:
-        return []
-    return [part for part in segment.fields[number].split("~") if valued(part)]
+    text = segment.fields[number] if segment is not None and len(segment.fields) > number else ""
+    if "~" in text:
+        return [part for part in text.split("~") if valued(part)]
+    return [text] if valued(text) else []
 
 
 def _keep(resource: dict[str, Any], name: str, text: str) -> None:

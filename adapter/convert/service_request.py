@@ -26,6 +26,8 @@ BUSINESS_EVENT = "http://hl7.org/fhir/StructureDefinition/businessEvent"
 STATUS_REASON = "http://hl7.org/fhir/StructureDefinition/request-statusReason"
 CALLBACK = "http://hl7.org/fhir/StructureDefinition/servicerequest-order-callback-phone-number"
 
+#: Resources that have the numbers of an order.
+_NUMBERED = ("ServiceRequest", "DiagnosticReport")
 _ORDER_CONTROL = coded_in("0119")
 #: From this version on ORC-4 is an EIP: group number of the placer and of the filler.
 _GROUP_NUMBER_PAIR = ("2.8.2", "2.9", "2.9.1")
@@ -52,17 +54,19 @@ def _number(number: int, kind: str) -> Builder:
     function = identifier_typed(kind)
 
     def build(assembly: Assembly, segment: Segment, text: str, targets: Targets) -> None:
-        identifier = assembly.value(function, segment, number, text)
+        environment = assembly.environment
+        identifier, faults = (environment.memos.get(function) or environment.memo(function))[text]
+        if faults:
+            assembly.report_faults(segment, number, faults)
         if identifier is None:
             return
-        for name in ("ServiceRequest", "DiagnosticReport"):
-            resource = targets.get(name)
-            if resource is None:
-                continue
-            if "identifier" in resource:
-                add_identifier(resource, identifier)
-            else:
-                resource["identifier"] = [identifier]
+        for name in _NUMBERED:
+            if name in targets:
+                resource = targets[name]
+                if "identifier" not in resource:
+                    resource["identifier"] = [identifier]
+                elif identifier not in resource["identifier"]:
+                    add_identifier(resource, identifier)
 
     return build
 

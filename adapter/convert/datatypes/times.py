@@ -74,7 +74,7 @@ def _sent_offset(text: str) -> str:
     return f"{text[:3]}:{text[3:]}" if match is not None and match[8] == text else ""
 
 
-def _full_time(text: str, environment: Environment) -> str:
+def usual_time(text: str, environment: Environment) -> str:
     """Read `YYYYMMDDHHMMSS[+ZZZZ]`, as nearly all times are written; empty where `read_time` has to look closer."""
     count = len(text)
     if count == 19:
@@ -106,7 +106,7 @@ def read_time(text: str, environment: Environment, component: str = "") -> str |
     str, Primitive or None
         FHIR dateTime; with the text where the dateTime says less or more than it; None when nothing is valued.
     """
-    usual = _full_time(text, environment)
+    usual = usual_time(text, environment)
     if usual:
         return usual
     match = _DATE_TIME.fullmatch(text)
@@ -204,7 +204,7 @@ def instant(text: str, environment: Environment) -> str | Primitive | None:
     str, Primitive or None
         FHIR instant. Where seconds were not sent they are zero and the text stands beside.
     """
-    usual = _full_time(text, environment)
+    usual = usual_time(text, environment)
     if usual:
         return usual
     value = read_time(text, environment)
@@ -217,14 +217,14 @@ def instant(text: str, environment: Environment) -> str | Primitive | None:
     return value if match is not None and match[6] else _kept(moment, text)
 
 
-def _usual_time(text: str, environment: Environment) -> tuple[str, tuple[Fault, ...]] | None:
+def _with_faults(text: str, environment: Environment) -> tuple[str, tuple[Fault, ...]] | None:
     """Give what `date_time` and `instant` give for nearly all times."""
-    usual = _full_time(text, environment)
+    usual = usual_time(text, environment)
     return (usual, ()) if usual else None
 
 
-add_shortcut(date_time, _usual_time)
-add_shortcut(instant, _usual_time)
+add_shortcut(date_time, _with_faults)
+add_shortcut(instant, _with_faults)
 
 
 def time_of_day(text: str, environment: Environment) -> str | Primitive | None:
