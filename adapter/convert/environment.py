@@ -177,16 +177,21 @@ class Environment:
     value_templates: Recent = field(init=False)
     #: templates of message headers, by the text of MSH without MSH-7 and MSH-10; see `header_template`
     header_templates: Recent = field(init=False)
+    #: what patients and visits give, by the text of their segments; see `patient_template`
+    patient_templates: Recent = field(init=False)
 
     def __post_init__(self) -> None:
         self.number_templates = Recent(self)
         self.value_templates = Recent(self)
         self.header_templates = Recent(self)
+        self.patient_templates = Recent(self)
 
     def age(self) -> None:
         """Begin a new generation in all memos."""
         self.remembered = 0
-        for memo in (self.number_templates, self.value_templates, self.header_templates, *self.memos.values()):
+        for memo in (self.number_templates, self.value_templates, self.header_templates, self.patient_templates):
+            memo.age()
+        for memo in self.memos.values():
             memo.age()
 
     def fault(self, slug: str, component: str = "", detail: str = "", value: str = "") -> None:

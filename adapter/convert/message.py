@@ -19,6 +19,7 @@ from adapter.convert.datatypes.verbatim import keep_source
 from adapter.convert.environment import Environment
 from adapter.convert.order_context import OrderContext
 from adapter.convert.parents import link_parents
+from adapter.convert.patient_template import build_patient_and_visit
 from adapter.convert.rules import Plan, Rule, compile_rules
 from adapter.convert.senders import sender_names
 from adapter.fhir.bundle import Entry
@@ -155,8 +156,7 @@ def _offset(text: str) -> str:
 def _build_patient_result(assembly: Assembly, plans: dict[str, Plan], result: PatientResult) -> None:
     if result.patient is None and result.orders:
         raise reject("missing-patient", "PID", "the message has results, but no PID segment stands before them")
-    patient.build_patient(assembly, plans, result)
-    encounter.build_encounter(assembly, plans, result)
+    build_patient_and_visit(assembly, plans, result)
     if not result.orders and assembly.patient is not None:
         for segment in assembly.visit_segments:
             keep_source(assembly.patient, segment.name, segment.text)
