@@ -175,7 +175,7 @@ class Assembly:
                 found = self.enter(resource, uuid, policy)
             else:
                 chosen = resource["identifier"][identifier]
-                same = (resource["resourceType"], "identifier", chosen["system"], chosen["value"])
+                same = (resource_type, "identifier", chosen["system"], chosen["value"])
                 found = self.shared.get(same) or self.add(resource, key, policy, identifier=identifier)
                 self.shared[same] = found
             self.shared[name] = found

@@ -159,9 +159,12 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
     dict or None
         ContactPoint; None when nothing is valued.
     """
-    parts = components(text, 18)
+    parts = components(text)
+    count = len(parts)
     if not any(parts):
         return None
+    if count < 18:
+        parts += [""] * (18 - count)
     found: dict[str, Any] = {}
     _set_system(parts, found, environment)
     _set_use(parts, found, text, environment)
@@ -189,6 +192,6 @@ def contact_point(text: str, environment: Environment) -> dict[str, Any] | None:
         raw = text.split("^") + [""] * 2
         period, _ = validity("", raw[12], raw[13], environment, ("", "13", "14"))
         put(found, "period", period)
-    if left or any_valued(parts, _CONTACT_WITHOUT_ELEMENT):
+    if left or (count > 8 and any_valued(parts, _CONTACT_WITHOUT_ELEMENT)):
         keep(found, text)
     return found

@@ -365,5 +365,5 @@ def identifiers_eip(text: str, environment: Environment) -> list[dict[str, Any]]
     list of dict
         None, one or two Identifiers.
     """
-    both = (identifier_eip_placer(text, environment), identifier_eip_filler(text, environment))
-    return [found for found in both if found is not None]
+    both = [identifier_eip_placer(text, environment), identifier_eip_filler(text, environment)]
+    return both if None not in both else [found for found in both if found is not None]
