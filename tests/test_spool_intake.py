@@ -89,6 +89,14 @@ def test_an_accident_of_hashing_loses_nothing(store, monkeypatch):
     assert placed == [Placed(1, "new"), Placed(2, "new"), Placed(1, "resend")]
 
 
+def test_control_ids_that_are_counted_up_lie_side_by_side_and_no_two_are_the_same():
+    control_ids = ["MSG0098", "MSG0099", "MSG0100", "MSG100", "MSG", "9" * 20, "1" + "9" * 19, "0", "00", "Q-7"]
+    claims = [identity_of(arrival(control_id=control_id)).claim for control_id in control_ids]
+    assert claims[1] - claims[0] == claims[2] - claims[1] == 1
+    assert len(set(claims)) == len(claims)
+    assert identity_of(arrival(control_id="MSG0098", sender="OTHER|")).claim not in claims
+
+
 def test_text_that_no_database_holds_is_kept_readable(store):
     store.put([arrival(control_id="\ud800x")], TIME)
     assert store.put([arrival(control_id="\ud800x")], TIME) == [Placed(1, "resend")]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Literal, NamedTuple
 
@@ -15,6 +16,9 @@ _INSERT = """
 INSERT INTO message (received, format, door, peer, sender, control_id, patient, answer, claim, content, digest, size, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
+_DIGITS = "0123456789"
+#: Digits at the end of a control id that count as a number.
+_COUNTED = 15
 _AT_ONCE = (1, 4, 16, 64, 256)
 _SELECT_KNOWN = {count: f"SELECT 1 FROM message WHERE claim IN ({', '.join('?' * count)}) LIMIT 1" for count in _AT_ONCE}
 
@@ -112,8 +116,22 @@ def identity_of(arrival: Arrival) -> Identity:
     if not arrival.control_id and arrival.format == "er7":
         # two equal v2 messages without a control id may be two results
         return Identity(None, content, digest)
-    claim = blake2b(f"{arrival.sender}\0{arrival.control_id}".encode(), digest_size=8).digest()
-    return Identity(int.from_bytes(claim, "big", signed=True), content, digest)
+    return Identity(_claim(arrival.sender, arrival.control_id), content, digest)
+
+
+def _claim(sender: str, control_id: str) -> int:
+    """Number of a control id. Those that a sender counts up lie side by side, so that a commit writes few pages of the index."""
+    beginning = control_id.rstrip(_DIGITS)
+    counted = control_id[max(len(beginning), len(control_id) - _COUNTED) :]
+    start = _start(sender, control_id[: len(control_id) - len(counted)], len(counted))
+    # as a signed number of 64 bits
+    return (start + int(counted or "0") + 2**63) % 2**64 - 2**63
+
+
+@lru_cache(4096)
+def _start(sender: str, beginning: str, digits: int) -> int:
+    """Number at which the control ids of a sender with this beginning start."""
+    return int.from_bytes(blake2b(f"{sender}\0{beginning}\0{digits}".encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def place_all(
