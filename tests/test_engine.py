@@ -549,3 +549,30 @@ def test_a_request_without_effect_is_fulfilled_all_the_same(tmp_path):
             assert running.state(1) == "delivered"
 
     of(scene())
+
+
+def test_what_is_recorded_of_a_result_never_goes_back_while_its_versions_are_recorded(tmp_path, monkeypatch):
+    """A later version is recorded before it is delivered; an earlier one that is recorded then must not take its place."""
+    stands: list[list[str]] = []
+
+    def watched(method):
+        def call(work, *arguments, **named):
+            method(work, *arguments, **named)
+            stands.append([row[0] for row in work.rows("SELECT message_time FROM result ORDER BY identity", ())])
+
+        return call
+
+    monkeypatch.setattr(WorkStore, "record", watched(WorkStore.record))
+    monkeypatch.setattr(WorkStore, "progress_all", watched(WorkStore.progress_all))
+    monkeypatch.setattr("adapter.service.engine.flights.GROUP", 1)
+
+    async def scene():
+        async with engine_of(tmp_path, destinations=[Memory()]) as running:
+            days = [f"202601{day:02d}120000+0000" for day in range(1, 8)]
+            numbers = running.put(*(oru(status="F" if day == days[0] else "C", at=day) for day in days))
+            await running.recorded(numbers[-1])
+
+    of(scene())
+    assert len(stands) > 1
+    assert stands == sorted(stands)
+    assert {moment[:8] for moment in stands[-1]} == {"20260107"}

@@ -18,9 +18,9 @@ from adapter.cli.diff import diff
 from adapter.cli.explain import explain
 from adapter.cli.generate import generate
 from adapter.cli.replay import replay
+from adapter.cli.send import send
 from adapter.cli.serve import EPILOG as SERVE_EPILOG
 from adapter.cli.serve import serve
-from adapter.cli.send import send
 from adapter.cli.spool import app as spool_app
 from adapter.cli.tables_work import app as tables_app
 

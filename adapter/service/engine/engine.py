@@ -93,7 +93,7 @@ class Engine:
             destination.name: Lane(destination, self, retry, breaker_changed=_breaker_metric(destination.name))
             for destination, retry in destinations
         }
-        self.flights = Flights(work, self.lanes, self._recorded)
+        self.flights = Flights(work, self.lanes, self._recorded, self._latest)
         # versions that are decided and not recorded yet
         self._versions: dict[str, Version] = {}
         self._wake = asyncio.Event()
@@ -331,11 +331,14 @@ class Engine:
                 log("spool-full", "error", reason=full.reason)
                 await asyncio.sleep(_PAUSE_SECONDS)
 
+    def _latest(self, version: Version) -> bool:
+        return self._versions.get(version.identity) is version
+
     def _recorded(self, flights: list[Flight]) -> None:
         now = datetime.now(UTC)
         for flight in flights:
             for version in flight.versions:
-                if self._versions.get(version.identity) is version:
+                if self._latest(version):
                     del self._versions[version.identity]
             self._tally.message(flight, now)
         self._tally.flush()

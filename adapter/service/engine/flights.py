@@ -76,10 +76,19 @@ class Flights:
         Lanes by name.
     recorded : callable
         Told the flights that were recorded.
+    latest : callable
+        Whether a version is the latest that was decided of its result. An earlier one is not recorded any more: the one that
+        replaces it was recorded before it was delivered, and must not be forgotten.
     """
 
-    def __init__(self, work: WorkStore, lanes: Mapping[str, Lane], recorded: Callable[[list[Flight]], None]) -> None:
-        self._work, self._lanes, self._recorded = work, lanes, recorded
+    def __init__(
+        self,
+        work: WorkStore,
+        lanes: Mapping[str, Lane],
+        recorded: Callable[[list[Flight]], None],
+        latest: Callable[[Version], bool],
+    ) -> None:
+        self._work, self._lanes, self._recorded, self._latest = work, lanes, recorded, latest
         self._flights: dict[int, Flight] = {}
         self._ready: list[Flight] = []
         self._writing: dict[int, Flight] = {}
@@ -190,7 +199,7 @@ class Flights:
             self._writing[flight.stored.number] = self._flights.pop(flight.stored.number)
         self._ready = [flight for flight in self._ready if flight.stored.number in self._flights]
         now = instant()
-        finished = [_finished(flight, now) for flight in flights]
+        finished = [_finished(flight, now, tuple(filter(self._latest, flight.versions))) for flight in flights]
         fulfilled = self._fulfilled(flights)
         if not flights and not progress and not fulfilled:
             return
@@ -263,7 +272,7 @@ def _record(work: WorkStore, finished: list[Finished], progress: list[tuple[int,
         work.progress_all(progress, request=0 if finished else fulfilled)
 
 
-def _finished(flight: Flight, now: str) -> Finished:
+def _finished(flight: Flight, now: str, versions: tuple[Version, ...]) -> Finished:
     stored, converted = flight.stored, flight.converted
     return Finished(
         stored.number,
@@ -275,5 +284,5 @@ def _finished(flight: Flight, now: str) -> Finished:
         flight.parcel.patient if flight.parcel is not None else stored.patient,
         flight.parcel.line if flight.parcel is not None else None,
         tuple(flight.deliveries.values()),
-        flight.versions,
+        versions,
     )
