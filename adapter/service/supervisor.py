@@ -20,6 +20,7 @@ from typing import Literal
 
 import orjson
 
+from adapter.collector import settle
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.child import Assignment, Child, Kind
@@ -129,6 +130,7 @@ class Supervisor:
         if self._settings.mllp.enabled:
             self._door = MllpDoor(self._settings.mllp, self._put, sender_ids=self._sender_ids, outcome_of=self._outcome_of)
             await self._door.start()
+        settle()
         log("started", pid=os.getpid(), tables=self._tables.tables.version[:12])
         await self._stopping.wait()
         log("stopping")
@@ -216,6 +218,8 @@ class Supervisor:
             log("tables-refused", "error", fault=str(fault))
         log("tables-reloaded", result=result, tables=found.tables.version[:12])
         self._processing_ids = processing_ids_of(found.tables)
+        if found.changed:
+            settle(again=True)
         for name, child in self._children.items():
             # a refused set is not offered to them; what HTTP workers read besides (tokens) is their own
             if not found.faults or name != "engine":
