@@ -50,6 +50,34 @@ def test_many_small_messages_of_a_peer_are_cut_a_few_at_a_time():
     assert 1 <= most <= PER_TURN
 
 
+def test_a_connection_that_its_peer_has_reset_meanwhile_is_closed_all_the_same():
+    class Reset:
+        """A transport whose socket is not connected any longer."""
+
+        def __init__(self, transport):
+            self.transport = transport
+
+        def __getattr__(self, name):
+            return getattr(self.transport, name)
+
+        def write_eof(self):
+            raise OSError(107, "Transport endpoint is not connected")
+
+    async def run():
+        async with a_door() as door:
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            while not door._connections:
+                await asyncio.sleep(0.01)
+            (connection,) = door._connections
+            connection.transport = Reset(connection.transport)
+            connection.close()
+            while door._connections:
+                await asyncio.sleep(0.01)
+            writer.close()
+
+    asyncio.run(asyncio.wait_for(run(), 10))
+
+
 def test_all_messages_of_one_read_are_answered_in_order():
     put = Memory()
     numbers = [str(number) for number in range(1000)]

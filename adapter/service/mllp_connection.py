@@ -270,6 +270,11 @@ class Connection(asyncio.Protocol):
             self.transport.close()
             return
         # unread bytes would make the system reset the connection, and the peer lose answers that it has not read
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:
+            # the peer has reset the connection, and the loop has not told yet
+            self.transport.abort()
+            return
         self.transport.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
