@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
 
 import orjson
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
+BENCH = Path(__file__).parents[2] / "bench"
+sys.path.insert(0, str(BENCH))
 
 import contenders
 import stream
@@ -66,3 +68,13 @@ def test_a_contender_that_does_the_work_twice_has_the_ratio_2() -> None:
         [contenders.Contender("twice", twice, 20, 10)], yardstick.convert, list(islice(stream.messages(), 220))
     )
     assert 1.5 < rows[1].ratio < 2.5
+
+
+def test_the_memory_of_the_measuring_process_is_no_part_of_the_peak() -> None:
+    # in a process of its own: the ballast must not raise the peak of the tests, by which other tests judge
+    measure = "ballast = b'x' * 300_000_000; import memory; found = memory.measure(10_000); print(found.status, found.peak)"
+    status, peak = subprocess.run(
+        [sys.executable, "-c", measure], cwd=BENCH, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert status == "0"
+    assert 20 < float(peak) < 200
