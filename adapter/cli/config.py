@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from adapter.service.settings import ServiceSettings
 
 USAGE = 2
-app = typer.Typer(help="Check or show the settings of the service.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Check or show the settings of the service.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="Settings of the service (TOML); the environment is stronger.", metavar="FILE")
 ]

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import orjson
 
-BENCH = Path(__file__).parents[2] / "bench"
-sys.path.insert(0, str(BENCH))
+sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 import contenders
 import stream
 import throughput
 import yardstick
+
+BENCH = Path(stream.__file__).parent
 
 
 def test_the_same_seed_gives_the_same_messages() -> None:
