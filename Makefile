@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 FIXTURES = $(shell find fixtures -type f \( -name '*.hl7' -o -name '*.json' -o -name '*.ndjson' \) ! -name '*.expected.*' | sort)
 
+# The compiled form of the shipped tables; where they have faults there is none, and the command that needs them says so.
+TABLES := adapter/tables/shipped.json
+
 .PHONY: run test lint bench docs clean
 
 $(VENV)/.installed: pyproject.toml
@@ -13,14 +16,17 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+$(TABLES): $(VENV)/.installed $(shell find mappings -name '*.csv') $(wildcard adapter/tables/*.py)
+	@$(BIN)/python -m adapter.tables.shipped || rm -f $@
+
 # Some fixtures are wrong on purpose and are rejected, so status 1 is right here.
-run: $(VENV)/.installed
+run: $(TABLES)
 	@mkdir -p build
 	$(BIN)/b2m-adapter convert --quiet --issues build/issues.ndjson $(FIXTURES) > build/fixtures.ndjson || [ $$? -eq 1 ]
 	@echo "All fixtures: build/fixtures.ndjson, issues: build/issues.ndjson. One of them, as FHIR resources:"
 	$(BIN)/b2m-adapter convert --to ndjson --pretty fixtures/urine/local-code-random.hl7
 
-test: $(VENV)/.installed
+test: $(TABLES)
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.installed
@@ -28,7 +34,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.installed
+bench: $(TABLES)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python bench/run.py
 

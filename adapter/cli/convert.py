@@ -86,34 +86,37 @@ def convert(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No issues on standard error, only the summary.")] = False,
 ) -> None:
     """Convert HL7 v2 result messages and FHIR Observations to enriched FHIR R4, standard input to standard output."""
-    from adapter.cli.filter import FilterOptions, run_filter, settings_from
+    from adapter.collector import paused
 
-    settings = settings_from(
-        to=to,
-        units=units,
-        only=only or (),
-        timezone=timezone,
-        validate=validate,
-        check_v2=check_v2,
-        attach_source=attach_source,
-        limit=limit,
-        mappings=mappings or (),
-        context=context or (),
-    )
-    options = FilterOptions(
-        files=tuple(files or ()),
-        source=source,
-        unselected=unselected,
-        issues=issues,
-        fail_on=frozenset(fail_on or ()),
-        rejects=rejects,
-        history=history,
-        jobs=jobs,
-        show_phi=show_phi,
-        pretty=pretty,
-        quiet=quiet,
-    )
-    raise typer.Exit(run_filter(settings, options))
+    with paused():
+        from adapter.cli.filter import FilterOptions, run_filter, settings_from
+
+        settings = settings_from(
+            to=to,
+            units=units,
+            only=only or (),
+            timezone=timezone,
+            validate=validate,
+            check_v2=check_v2,
+            attach_source=attach_source,
+            limit=limit,
+            mappings=mappings or (),
+            context=context or (),
+        )
+        options = FilterOptions(
+            files=tuple(files or ()),
+            source=source,
+            unselected=unselected,
+            issues=issues,
+            fail_on=frozenset(fail_on or ()),
+            rejects=rejects,
+            history=history,
+            jobs=jobs,
+            show_phi=show_phi,
+            pretty=pretty,
+            quiet=quiet,
+        )
+        raise typer.Exit(run_filter(settings, options))
 
 
 convert.__doc__ = f"{convert.__doc__}\n{CONVERT_EPILOG}"

@@ -201,6 +201,7 @@ def _outcomes(
         pipeline = Pipeline(tables, settings, history)
         settle()
         return map(pipeline, messages)
+    settle()
     from adapter.cli.workers import convert_in_workers
 
     return convert_in_workers(settings, messages, options.jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -117,6 +117,28 @@ class RowText(NamedTuple):
     cells: dict[str, str]
 
 
+@dataclass(slots=True)
+class TellingNames:
+    """Names long enough to tell something within another text. The pattern is made when it is asked, in 4 ms.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Folded names.
+    """
+
+    names: tuple[str, ...]
+    _pattern: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Find the first of the names that stands in a folded text as whole words, the longest where several do."""
+        if self._pattern is None:
+            longest_first = sorted(self.names, key=lambda name: (-len(name), name))
+            words = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
+            self._pattern = re.compile(words if longest_first else r"(?!)")
+        return self._pattern.search(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """All tables in force, indexed. Made by `load.load_tables`; treat every mapping as read-only.
@@ -165,7 +187,7 @@ class Tables:
         By exact code.
     excluded_names : mapping of str to (Pack, ExclusionRow)
         By folded name.
-    telling_names : re.Pattern
+    telling_names : TellingNames
         Finds a known name within a folded longer one.
     overrides : tuple of Override
         What sites replace or remove.
@@ -196,7 +218,7 @@ class Tables:
     names: Mapping[str, tuple[tuple[Pack, LocalCodeRow], ...]]
     excluded_codes: Mapping[str, tuple[tuple[Pack, ExclusionRow], ...]]
     excluded_names: Mapping[str, tuple[Pack, ExclusionRow]]
-    telling_names: re.Pattern[str]
+    telling_names: TellingNames
     overrides: tuple[Override, ...]
     sheets: Mapping[str, Sheet]
 
@@ -280,7 +302,7 @@ def compile_tables(layers: Layers) -> Tables:
     excluded = [(pack, row) for pack in packs.values() for row in pack.exclusions]
     names = _most_specific_first((fold(row.name), pack, row) for pack, row in local if not row.code)
     return Tables(
-        version=content_hash(sheets),
+        version=layers.version or content_hash(sheets),
         vocabulary=vocabulary,
         coding_systems=systems,
         ucum=ucum,
@@ -308,7 +330,7 @@ def compile_tables(layers: Layers) -> Tables:
         names=names,
         excluded_codes=_grouped((row.code, (pack, row)) for pack, row in excluded if row.code),
         excluded_names={fold(row.name): (pack, row) for pack, row in excluded if row.name},
-        telling_names=_pattern(name for name in names if len(name) >= _SHORTEST_TELLING_NAME),
+        telling_names=TellingNames(tuple(name for name in names if len(name) >= _SHORTEST_TELLING_NAME)),
         overrides=tuple(layers.overrides),
         sheets=sheets,
     )
@@ -368,9 +390,3 @@ def _grouped(pairs: Iterable[tuple[_Key, _Value]]) -> dict[_Key, tuple[_Value, .
     for key, value in pairs:
         groups[key].append(value)
     return {key: tuple(group) for key, group in groups.items()}
-
-
-def _pattern(names: Iterable[str]) -> re.Pattern[str]:
-    """Any of the names as whole words; a pattern that never matches when there are none."""
-    longest_first = sorted(names, key=lambda name: (-len(name), name))
-    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)" if longest_first else r"(?!)")

@@ -6,7 +6,6 @@ folder); a CSV file anywhere else is a fault, so that a misspelt name is never s
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 from collections.abc import Sequence
@@ -105,12 +104,15 @@ class Layers:
         What sites replace or remove.
     faults : list of Fault
         Faults of reading; `check.check` finds the others.
+    version : str
+        What `content_hash` gives, where it is known already.
     """
 
     sheets: dict[str, Sheet] = field(default_factory=dict)
     read: list[Sheet] = field(default_factory=list)
     overrides: list[Override] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    version: str = ""
 
 
 def shipped_root() -> Path:
@@ -172,7 +174,7 @@ def _read_folder(folder: Path, faults: list[Fault]) -> list[Sheet]:
         parts = path.relative_to(folder).with_suffix("").parts
         if parts[0] == "sites":
             continue
-        kind = _kind_of(parts)
+        kind = kind_of(parts)
         if kind is None:
             known = ", ".join((*COMMON_FILES, "tables/NNNN")) if parts[0] == "common" else ", ".join(PACK_FILES)
             what = "no table file has this name and place."
@@ -183,7 +185,8 @@ def _read_folder(folder: Path, faults: list[Fault]) -> list[Sheet]:
     return sheets
 
 
-def _kind_of(parts: tuple[str, ...]) -> FileKind | None:
+def kind_of(parts: tuple[str, ...]) -> FileKind | None:
+    """Columns of the file at a place below the root (`("b2m", "loinc")`); None where no table file has that name and place."""
     if parts[:2] == ("common", "tables"):
         return CODE_MAP if len(parts) == 3 else None
     if len(parts) != 2:
@@ -192,6 +195,8 @@ def _kind_of(parts: tuple[str, ...]) -> FileKind | None:
 
 
 def _read_file(path: Path, sheet: Sheet, faults: list[Fault]) -> Sheet:
+    import csv
+
     file = str(path)
     data = path.read_bytes()
     try:

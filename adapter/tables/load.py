@@ -1,4 +1,7 @@
-"""The door to the tables: `load_tables` reads, lays over, checks and indexes."""
+"""The door to the tables: `load_tables` reads, lays over, checks and indexes.
+
+Shipped tables were read and checked when the program was built (`shipped.py`); sites are read and checked at each start.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from adapter.tables.check import check
 from adapter.tables.index import Tables, compile_tables
 from adapter.tables.layers import Fault, read_layers
+from adapter.tables.shipped import read_shipped
 
 
 class TableFaults(Exception):  # noqa: N818  (the tables are at fault)
@@ -44,6 +48,8 @@ def load_tables(overlays: Sequence[Path] = (), root: Path | None = None) -> Tabl
     TableFaults
         With every fault of every file.
     """
+    if not overlays and root is None and (shipped := read_shipped()) is not None:
+        return compile_tables(shipped)
     layers = read_layers(overlays, root)
     faults = check(layers)
     if faults:

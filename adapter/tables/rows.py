@@ -4,7 +4,7 @@ Text cells stay text. Numbers are `Decimal`, `yes`/`no` cells are `bool` (an emp
 `source` and `note` are not carried; they are reached by the row id (`Tables.explain_row`).
 """
 
-from __future__ import annotations
+# No annotations from __future__: NamedTuple compiles each annotation that is text, which is a third of this import.
 
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
