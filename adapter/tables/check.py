@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter.tables.check_cells import check_cells, is_decimal
+from adapter.tables.check_cells import check_cells
 from adapter.tables.check_rows import (
     check_code_rows,
     check_conversions,
@@ -24,10 +24,11 @@ from adapter.tables.check_rows import (
     fold,
     loinc_rows,
 )
-from adapter.tables.columns import PACK_FILES, UCUM_ATOMS, UCUM_PREFIXES, WINDOWS
+from adapter.tables.columns import PACK_FILES, WINDOWS
 from adapter.tables.layers import Fault, Layers, Origin, Sheet
 from adapter.tables.rows import WindowRow, typed
-from adapter.tables.ucum import Atom, Ucum, UcumError
+from adapter.tables.ucum import Ucum, UcumError
+from adapter.tables.unit_tables import units_of
 
 
 def check(layers: Layers) -> list[Fault]:
@@ -56,16 +57,6 @@ def check(layers: Layers) -> list[Fault]:
         faults += _by_kind(sheet, sheets, ucum)
     faults.sort(key=lambda fault: (fault.file, fault.line))
     return list(dict.fromkeys(layers.faults + faults))
-
-
-def units_of(sheets: dict[str, Sheet]) -> Ucum:
-    """Make the unit arithmetic of the atom and prefix tables; rows whose factor is no number are left out."""
-    atoms, prefixes = _rows(sheets, "common/ucum_atoms"), _rows(sheets, "common/ucum_prefixes")
-    factor, prefix_factor = UCUM_ATOMS.header.index("factor"), UCUM_PREFIXES.header.index("factor")
-    return Ucum(
-        [Atom(row[1], row[2], row[3] == "yes", row[4], row[5]) for row in atoms if not row[factor] or is_decimal(row[factor])],
-        [(row[1], row[2]) for row in prefixes if is_decimal(row[prefix_factor])],
-    )
 
 
 def check_packs(sheets: dict[str, Sheet]) -> Iterator[Fault]:

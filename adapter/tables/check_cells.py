@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import date
 
 from adapter.tables.columns import Column
+from adapter.tables.decimals import is_decimal
 from adapter.tables.layers import Fault, Sheet
 from adapter.tables.loinc import is_loinc, is_spreadsheet_date
 from adapter.tables.ucum import Ucum, UcumError
 
 _ID = re.compile(r"[!#-&(-+\--~]+")
-_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _AGE = re.compile(r"[0-9]{1,4} (?:a|mo|wk|d)")
 _HYPHENS = re.compile("[\u00ad\u2010-\u2015\u2043\u2212\ufe58\ufe63\uff0d]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
@@ -57,11 +57,6 @@ def check_cells(sheet: Sheet, ucum: Ucum) -> list[Fault]:
                     Fault("empty-cell", origin.file, origin.line, columns, "all of them are empty.", "Fill one of them.")
                 )
     return faults
-
-
-def is_decimal(cell: str) -> bool:
-    """Whether a cell is a number as tables write them."""
-    return len(cell) <= 80 and _DECIMAL.fullmatch(cell) is not None
 
 
 def _judge(column: Column, ucum: Ucum) -> Callable[[str], Finding | None]:

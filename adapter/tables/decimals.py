@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
+
+_DECIMAL = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+
+def is_decimal(cell: str) -> bool:
+    """Whether a cell is a number as tables write them."""
+    return len(cell) <= 80 and _DECIMAL.fullmatch(cell) is not None
 
 
 def power_of_ten(factor: Fraction) -> int | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple, TypeVar
 
-from adapter.tables.check import units_of
 from adapter.tables.check_rows import fold, window_for
 from adapter.tables.columns import CODE_MAP, COMMON_FILES, PACK_FILES
 from adapter.tables.layers import Layers, Override, Sheet, content_hash
@@ -38,7 +37,9 @@ from adapter.tables.rows import (
     WindowRow,
     typed,
 )
+from adapter.tables.telling_names import TellingNames
 from adapter.tables.ucum import Dimension, Ucum
+from adapter.tables.unit_tables import units_of
 
 LOINC_SYSTEM = "http://loinc.org"
 UCUM_SYSTEM = "http://unitsofmeasure.org"
@@ -115,28 +116,6 @@ class RowText(NamedTuple):
     file: str
     line: int
     cells: dict[str, str]
-
-
-@dataclass(slots=True)
-class TellingNames:
-    """Names long enough to tell something within another text. The pattern is made when it is asked, in 4 ms.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Folded names.
-    """
-
-    names: tuple[str, ...]
-    _pattern: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
-
-    def search(self, text: str) -> re.Match[str] | None:
-        """Find the first of the names that stands in a folded text as whole words, the longest where several do."""
-        if self._pattern is None:
-            longest_first = sorted(self.names, key=lambda name: (-len(name), name))
-            words = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
-            self._pattern = re.compile(words if longest_first else r"(?!)")
-        return self._pattern.search(text)
 
 
 @dataclass(frozen=True, slots=True)

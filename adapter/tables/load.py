@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapter.tables.check import check
 from adapter.tables.index import Tables, compile_tables
 from adapter.tables.layers import Fault, read_layers
 from adapter.tables.shipped import read_shipped
@@ -50,6 +49,8 @@ def load_tables(overlays: Sequence[Path] = (), root: Path | None = None) -> Tabl
     """
     if not overlays and root is None and (shipped := read_shipped()) is not None:
         return compile_tables(shipped)
+    from adapter.tables.check import check
+
     layers = read_layers(overlays, root)
     faults = check(layers)
     if faults:

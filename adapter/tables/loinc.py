@@ -6,10 +6,10 @@ import re
 
 _CODE = re.compile(r"([0-9]{1,7})-([0-9])")
 _MONTH = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_DATE = re.compile(
+# Compiled when it is asked: checks of tables ask, conversions do not.
+_DATE = (
     rf"(?:{_MONTH})[a-z]*[-/. ][0-9]{{1,4}}|[0-9]{{1,4}}[-/. ](?:{_MONTH})[a-z]*(?:[-/. ][0-9]{{1,4}})?"
-    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?: 0?0:00(?::00)?)?",
-    re.IGNORECASE,
+    r"|[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}(?: 0?0:00(?::00)?)?"
 )
 
 
@@ -45,4 +45,4 @@ def check_digit(number: str) -> int:
 
 def is_spreadsheet_date(code: str) -> bool:
     """Whether a text looks like a code that a spreadsheet turned into a date (1952-1 becomes `Jan-52`)."""
-    return _DATE.fullmatch(code) is not None
+    return re.fullmatch(_DATE, code, re.IGNORECASE) is not None

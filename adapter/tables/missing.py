@@ -164,7 +164,7 @@ def _packs(code: str, name: str, tables: Tables) -> set[str]:
     """Packs whose rows have the code, or a name that stands within the name."""
     found = {pack.name for pack, _ in tables.codes.get(code, ())}
     within = tables.telling_names.search(fold(name))
-    for known in (fold(name), within[0] if within else ""):
+    for known in (fold(name), within):
         found |= {pack.name for pack, _ in tables.names.get(known, ())}
     return found
 

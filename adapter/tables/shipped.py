@@ -16,12 +16,23 @@ from itertools import repeat
 from pathlib import Path
 
 from adapter.tables import layers as reading
-from adapter.tables.check import check
 from adapter.tables.layers import Layers, Origin, Sheet, content_hash, kind_of, read_layers
 
 FILE = Path(__file__).parent / "shipped.json"
 _FORM = b"1"
-MODULES = ("check", "check_cells", "check_rows", "columns", "decimals", "layers", "loinc", "rows", "shipped", "ucum")
+MODULES = (
+    "check",
+    "check_cells",
+    "check_rows",
+    "columns",
+    "decimals",
+    "layers",
+    "loinc",
+    "rows",
+    "shipped",
+    "ucum",
+    "unit_tables",
+)
 """What reads and checks tables: where one of these changes, the tables are read and checked again."""
 
 
@@ -59,6 +70,8 @@ def write_shipped(file: Path = FILE, root: Path | None = None) -> bool:
         Whether it was written: not where the tables have faults, or are being changed.
     """
     import json
+
+    from adapter.tables.check import check
 
     root = root or reading.shipped_root()
     made_of = digest_of(root)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.commands import run
 
-from adapter.tables import load, shipped
+from adapter.tables import check, load, shipped
 from adapter.tables.index import Tables, compile_tables
 from adapter.tables.layers import Layers, content_hash, read_layers, shipped_root
 from adapter.tables.load import load_tables
@@ -192,7 +192,7 @@ def test_without_it_the_files_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_site_and_all_below_it_are_read_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Layers] = []
     monkeypatch.setattr(load, "read_shipped", refuse)
-    monkeypatch.setattr(load, "check", lambda layers: seen.append(layers) or [])
+    monkeypatch.setattr(check, "check", lambda layers: seen.append(layers) or [])
     load_tables([EXAMPLE])
     assert len(seen[0].read) == len(read_layers([EXAMPLE]).read)
 
