@@ -11,8 +11,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-#: Containers made before the youngest are looked at, and how many looks before the older generations. (20,000, 20, 50) neither
-#: cost memory (69 MB at the end of a long stream with either) nor was faster.
+#: Containers made before the youngest are looked at, and how many looks before the older generations. Over 20 MB of messages the
+#: filter holds 69 MB with these, with (2,000, 10, 10) and with (20,000, 20, 50).
 _THRESHOLDS = (5_000, 10, 10)
 
 
