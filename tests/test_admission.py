@@ -148,6 +148,11 @@ def test_the_key_does_not_show_the_identifier():
     assert "12345" not in admit(oru("1")).patient
 
 
+def test_a_segment_that_is_only_a_name_at_the_end_is_found_before_noise():
+    data = b"\r".join(line for line in oru("1").split(b"\r") if not line.startswith(b"PID"))
+    assert slug_of(data.rstrip(b"\r") + b"\rPID\0") == ""
+
+
 # -- laws --------------------------------------------------------------------------------------------------------------
 
 
