@@ -124,6 +124,40 @@ def acknowledgement(header: Header, code: Code, issues: Sequence[Issue] = (), *,
     return text.encode(header.codec, "replace")
 
 
+class Accepting(NamedTuple):
+    """The parts of an `AA` in original mode that are the same for all messages of a sender.
+
+    Between them stand MSH-7, MSH-10 and MSA-2, which is MSH-10 of the message: printable ASCII without `|`, not too long.
+    """
+
+    before_time: bytes
+    before_control_id: bytes
+    behind: bytes
+
+    def to(self, answered: str, *, time: str, control_id: str) -> bytes:
+        """Write the acknowledgement; the same bytes as those of `acknowledgement`."""
+        return b"%b%b%b%b%b%b\r" % (
+            self.before_time,
+            time.encode(),
+            self.before_control_id,
+            control_id.encode(),
+            self.behind,
+            answered.encode(),
+        )
+
+
+def accepting(header: Header) -> Accepting | None:
+    """Give the lasting parts of the `AA` to a sender; None where it is not plain ASCII, or not separated by `|`."""
+    marks = "\x01", "\x02"
+    fields = (*header.fields[:10], "", *header.fields[11:])
+    if header.codec in WIDE or header.field_separator != "|":
+        return None
+    text = acknowledgement(header._replace(fields=fields), "AA", time=marks[0], control_id=marks[1])
+    before_time, _, rest = text.partition(marks[0].encode())
+    before_control_id, _, behind = rest.partition(marks[1].encode())
+    return Accepting(before_time, before_control_id, behind[:-1]) if text.isascii() else None
+
+
 class _Frame(NamedTuple):
     """What the acknowledgements to one sender have in common."""
 

@@ -87,6 +87,21 @@ class FrameReader:
         """Whether the last byte is 0x1C: it may be the end of the frame of a sender that leaves out the line end."""
         return self._inside and self._buffer[-1:] == b"\x1c"
 
+    def whole(self, data: bytes) -> Frame | None:
+        """Give the frame when the bytes are one from its beginning to its end, and nothing stands before it: nearly always so.
+
+        Parameters
+        ----------
+        data : bytes
+            The next bytes; they are taken only when there is a frame.
+        """
+        if self._inside or self._buffer or data[:1] != START or data[-2:] != END:
+            return None
+        size = len(data)
+        if data.find(_END_BLOCK) != size - 2 or size - 3 > self.limit or data.find(START, 1) >= 0 or data[1] in _BLANK:
+            return None
+        return Frame(data[1:-2])
+
     def feed(self, data: bytes, most: int = 0) -> list[Frame]:
         """Take the next bytes.
 
@@ -102,12 +117,9 @@ class FrameReader:
         list of Frame
             The frames that are complete now; empty frames are none.
         """
-        if not self._buffer and not self._inside and data[:1] == START:
-            # one whole frame a read, which is nearly always so
-            end = data.find(_END_BLOCK)
-            if 0 < end == len(data) - 2 and data[-1] == _CR and end - 1 <= self.limit and data.find(START, 1) < 0:
-                text = data[1:end]
-                return [Frame(text)] if text.strip(_BLANK) else []
+        frame = self.whole(data)
+        if frame is not None:
+            return [frame]
         self._buffer += data
         frames: list[Frame] = []
         start = self._cut(frames, most)

@@ -15,8 +15,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
-from adapter.hl7v2.admission import Admission, admit
+from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.header import header_of, wanted
+from adapter.hl7v2.usual import Admitter, Usual
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.logs import log, log_fault
@@ -65,11 +66,9 @@ class MllpDoor:
         outcome_of: OutcomeOf | None = None,
     ) -> None:
         self.settings = settings
-        #: replaced after a reload of the tables
-        self.sender_ids = sender_ids
+        self.use(sender_ids)
         self._put = put
         self._answers = Answers(settings, outcome_of, self.wake)
-        self._processing_ids = frozenset(settings.processing_ids)
         self._server: asyncio.Server | None = None
         self._connections: set[Connection] = set()
         self._ready: deque[Connection] = deque()
@@ -158,6 +157,12 @@ class MllpDoor:
         self._answers.answer(number, fate, issues)
         self._answers.count_soon()
 
+    def use(self, sender_ids: Callable[[str, str], Collection[str]] | None) -> None:
+        """Ask this from now on for the processing ids of a sender: after a reload of the tables."""
+        self._admitter = Admitter(frozenset(self.settings.processing_ids), self.settings.unsupported, sender_ids)
+        # who is told what became of a message is answered the long way
+        self._admit = self._admitter.admit if self.settings.acknowledge == "converted" else self._admitter
+
     # -- called by connections ------------------------------------------------------------------------------------------
 
     def opened(self, connection: Connection) -> bool:
@@ -231,25 +236,21 @@ class MllpDoor:
             placed, fault = self._store(group.arrivals)
             for part in group.parts:
                 try:
-                    self._settle(part, placed, fault)
+                    self._settle(part, group.arrivals, placed, fault)
                 except Exception:
                     # its sender sends it again and is told that it is there; the others must be answered
                     log_fault("answer-failed", door=DOOR, peer=part.connection.peer)
                     part.connection.transport.abort()
         for connection in touched:
-            connection.refill()
+            if connection.reader.more:
+                connection.refill()
             if connection.frames and not connection.queued and not connection.stopped:
                 connection.queued = True
                 self._ready.append(connection)
-            connection.flush()
-            connection.regulate()
+            connection.end_turn()
         if self._ready:
             self._schedule()
         self._answers.count_soon()
-
-    def _admit(self, data: bytes) -> Admission:
-        settings = self.settings
-        return admit(data, processing_ids=self._processing_ids, unsupported=settings.unsupported, sender_ids=self.sender_ids)
 
     def _store(self, arrivals: list[Arrival]) -> tuple[Sequence[Placed], Issue | None]:
         """Make a group durable; give the reason when it could not be."""
@@ -280,9 +281,20 @@ class MllpDoor:
         if self._ready:
             self._schedule()
 
-    def _settle(self, part: Part, placed: Sequence[Placed], fault: Issue | None) -> None:
+    def _settle(self, part: Part, arrivals: Sequence[Arrival], placed: Sequence[Placed], fault: Issue | None) -> None:
         """Answer one message, or let its answer wait for the conversion."""
         connection, slot, number_of_part, admission, arrival = part
+        if type(admission) is Usual:
+            if fault is None:
+                self._answers.count("received", placed[arrival].kind)
+                text = self._answers.accept(admission)
+                if slot is not None:
+                    connection.place(slot).fill(number_of_part, text)
+                else:
+                    connection.answer(text)
+                return
+            admission = self._admitter.admit(arrivals[arrival].data)
+        assert isinstance(admission, Admission)
         issue = admission.issue or fault
         wants = admission.wants
         text = b""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from adapter.hl7v2.acknowledgement import Code, acknowledgement, refusal_code
 from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.header import Header, wanted, wants_of
+from adapter.hl7v2.usual import Usual
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.logs import log_fault
@@ -80,11 +81,21 @@ class Answers:
         """Write an acknowledgement, and count it."""
         self._written += 1
         self.count("answered", code)
+        return acknowledgement(header, code, issues, time=self._now(), control_id=f"{self._prefix}{self._written}")
+
+    def accept(self, usual: Usual) -> bytes:
+        """Write the AA to a usual message, and count it."""
+        self._written += 1
+        self.count("answered", "AA")
+        return usual.accepting.to(usual.control_id, time=self._now(), control_id=f"{self._prefix}{self._written}")
+
+    def _now(self) -> str:
+        """MSH-7 of what is written now."""
         second = int(time.time())
         if second != self._second:
             self._second = second
             self._time = datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S+0000")
-        return acknowledgement(header, code, issues, time=self._time, control_id=f"{self._prefix}{self._written}")
+        return self._time
 
     def refusal(self, header: Header, issue: Issue) -> bytes:
         """Write the acknowledgement of a message that was not stored; empty when the sender wants none."""

@@ -146,8 +146,14 @@ class Connection(asyncio.Protocol):
         if self.closing_since:
             return
         reader = self.reader
-        frames = reader.feed(data, PER_TURN)
         self.active = now = self.loop.time()
+        frame = reader.whole(data)
+        if frame is not None:
+            # nothing stood before it, so nothing is held and no frame is open
+            self.frames.append(frame)
+            self.door.wake(self)
+            return
+        frames = reader.feed(data, PER_TURN)
         if reader.open:
             if frames or not self.frame_since:
                 self.frame_since = now
@@ -243,19 +249,25 @@ class Connection(asyncio.Protocol):
         if self.slots:
             self.place(Slot(1, batch=False)).fill(0, text)
         elif text:
-            self._out.append(START)
-            self._out.append(text)
-            self._out.append(END)
+            self._out.append(b"%b%b%b" % (START, text, END))
 
     def flush(self) -> None:
         """Write the answers that are complete, in the order of their frames."""
         while self.slots and not self.slots[0].missing:
             self._out.append(self.slots.popleft().frame())
         if self._out:
-            text = b"".join(self._out)
+            text = b"".join(self._out) if len(self._out) > 1 else self._out[0]
             self._out.clear()
             if not self.closed:
                 self.transport.write(text)
+
+    def end_turn(self) -> None:
+        """Write what is complete, and see whether the connection is to be read on."""
+        self.flush()
+        if self.frames or self.waiting or self.slots or self.ended or self.blocked_since or self.reader.more or not self.reading:
+            self.regulate()
+        elif self.door.holding:
+            self.regulate()
 
     def close(self) -> None:
         """Close after the answers have left; the peer may take a moment to read them."""

@@ -9,6 +9,7 @@ from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.framing import Framer
 from adapter.hl7v2.header import header_of, is_acknowledgement, wants_of
 from adapter.hl7v2.mllp import Frame
+from adapter.hl7v2.usual import Usual
 from adapter.issues import Issue
 from adapter.service.logs import log_fault
 from adapter.service.mllp_answers import DOOR, Answers
@@ -16,6 +17,7 @@ from adapter.service.mllp_connection import Connection, Slot
 from adapter.service.spool.arrivals import Arrival
 
 _SECOND_MESSAGE = (b"\rMSH", b"\nMSH")
+_LF = 0x0A
 #: Messages in one frame: a turn must not last long.
 BATCH_LIMIT = 1000
 _BATCH = (b"FHS", b"BHS")
@@ -27,7 +29,7 @@ class Part(NamedTuple):
     connection: Connection
     slot: Slot | None
     part: int
-    admission: Admission
+    admission: Admission | Usual
     arrival: int
 
 
@@ -37,7 +39,7 @@ class Group:
     Parameters
     ----------
     admission : callable
-        Admits one message.
+        Admits one message; `Usual` only for one that is answered with AA as soon as it is stored.
     answers : Answers
         Knows who is told what became of a message.
     limit : int
@@ -46,7 +48,7 @@ class Group:
 
     __slots__ = ("_admission", "_answers", "_limit", "arrivals", "parts", "size")
 
-    def __init__(self, admission: Callable[[bytes], Admission], answers: Answers, limit: int) -> None:
+    def __init__(self, admission: Callable[[bytes], Admission | Usual], answers: Answers, limit: int) -> None:
         self._admission = admission
         self._answers = answers
         self._limit = limit
@@ -61,7 +63,7 @@ class Group:
         if frame.slug:
             self._refuse(connection, data, Issue(frame.slug))
             return 1
-        if data[:3] not in _BATCH and _SECOND_MESSAGE[0] not in data and _SECOND_MESSAGE[1] not in data:
+        if _SECOND_MESSAGE[0] not in data and (data.find(_LF) < 0 or _SECOND_MESSAGE[1] not in data) and data[:3] not in _BATCH:
             self._add(connection, None, 0, data)
             return 1
         if data.count(_SECOND_MESSAGE[0]) + data.count(_SECOND_MESSAGE[1]) > BATCH_LIMIT:
@@ -90,6 +92,12 @@ class Group:
             log_fault("admission-failed", door=DOOR)
             header = header_of(b"")
             admission = Admission(header, "", "", "", Issue("internal-error"), wants_of(header))
+        if type(admission) is Usual:
+            sender, control_id, patient, _ = admission
+            self.parts.append(Part(connection, slot, part, admission, len(self.arrivals)))
+            self.arrivals.append(Arrival(data, "er7", DOOR, connection.peer, sender, control_id, patient, False))
+            return
+        assert isinstance(admission, Admission)
         if is_acknowledgement(admission.header):
             self._answers.count("received", "acknowledgement")
             if slot is not None:

@@ -26,6 +26,7 @@ from adapter.service import metrics
 from adapter.service.child import Assignment, Child, Kind
 from adapter.service.logs import log
 from adapter.service.mllp import MllpDoor
+from adapter.service.precedence import go_first
 from adapter.service.sender_rows import processing_ids_of
 from adapter.service.settings import ServiceSettings
 from adapter.service.spool.arrivals import Arrival, Placed
@@ -83,6 +84,7 @@ class Supervisor:
         OSError
             An address is taken, or a folder cannot be used.
         """
+        go_first()
         folder = self._settings.spool.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.ExitStack() as opened:
@@ -218,6 +220,8 @@ class Supervisor:
             log("tables-refused", "error", fault=str(fault))
         log("tables-reloaded", result=result, tables=found.tables.version[:12])
         self._processing_ids = processing_ids_of(found.tables)
+        if self._door is not None:
+            self._door.use(self._sender_ids)
         if found.changed:
             settle(again=True)
         for name, child in self._children.items():

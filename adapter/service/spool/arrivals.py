@@ -100,7 +100,9 @@ class Identity(NamedTuple):
 
 def storable(arrival: Arrival) -> Arrival:
     """Replace what no text of SQLite can hold: halves of surrogate pairs."""
-    texts = (arrival.peer, arrival.sender, arrival.control_id)
+    _, _, _, *texts, _, _ = arrival
+    if texts[0].isascii() and texts[1].isascii() and texts[2].isascii():
+        return arrival
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -121,9 +123,10 @@ def identity_of(arrival: Arrival) -> Identity:
 
 def _claim(sender: str, control_id: str) -> int:
     """Number of a control id. Those that a sender counts up lie side by side, so that a commit writes few pages of the index."""
-    beginning = control_id.rstrip(_DIGITS)
-    counted = control_id[max(len(beginning), len(control_id) - _COUNTED) :]
-    start = _start(sender, control_id[: len(control_id) - len(counted)], len(counted))
+    length = len(control_id)
+    split = max(len(control_id.rstrip(_DIGITS)), length - _COUNTED)
+    counted = control_id[split:]
+    start = _start(sender, control_id[:split], length - split)
     # as a signed number of 64 bits
     return (start + int(counted or "0") + 2**63) % 2**64 - 2**63
 
