@@ -68,8 +68,10 @@ def http_answer(data: bytes) -> bool | None:
     return None if len(body) < length else True
 
 
-def load(port: int, requests: Sequence[bytes], connections: int, whole: Callable[[bytes], bool | None]) -> dict[str, float]:
-    """Send everything; each connection waits for its answer before it sends more.
+def load(
+    port: int, requests: Sequence[bytes], connections: int, whole: Callable[[bytes], bool | None], seconds: float = 0
+) -> dict[str, float]:
+    """Send everything, or as much as goes in so many seconds; each connection waits for its answer before it sends more.
 
     Returns
     -------
@@ -108,18 +110,18 @@ def load(port: int, requests: Sequence[bytes], connections: int, whole: Callable
             now = time.perf_counter()
             times.append(now - sent_at[number])
             refused += not verdict
-            request = next(stream, None)
+            request = next(stream, None) if not seconds or now - began < seconds else None
             if request is None:
                 del sent_at[number]
                 continue
             parts[number] = b""
             sent_at[number] = now
             sockets[number].sendall(request)
-    seconds = time.perf_counter() - began
+    taken = time.perf_counter() - began
     times.sort()
     return {
         "messages": len(times),
-        "seconds": seconds,
+        "seconds": taken,
         "refused": refused,
         "p50": times[len(times) // 2] * 1e3,
         "p99": times[len(times) * 99 // 100] * 1e3,
@@ -133,13 +135,14 @@ def main() -> int:
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--messages", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=0, help="stop after so long; --messages is what it has at most")
     parser.add_argument("--start", default="", help="part of the control ids, so that no message of another run comes again")
     options = parser.parse_args()
-    made = messages(options.messages, options.start or format(time.time_ns(), "x"))
-    if options.protocol == "mllp":
-        found = load(options.port, [mllp_request(one) for one in made], options.connections, mllp_answer)
-    else:
-        found = load(options.port, [http_request(one) for one in made], options.connections, http_answer)
+    request, answer = (mllp_request, mllp_answer) if options.protocol == "mllp" else (http_request, http_answer)
+    made = [request(one) for one in messages(options.messages, options.start or format(time.time_ns(), "x"))]
+    found = load(options.port, made, options.connections, answer, options.seconds)
+    if options.seconds and found["messages"] == options.messages:
+        raise SystemExit("too few messages for so many seconds")
     print(json.dumps(found))
     return 0
 

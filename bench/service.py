@@ -2,6 +2,8 @@
 
 In rounds, so that all servers meet the same noise: each server is started, loaded over 1 and over 16 connections by the same
 client (`load.py`, a process of its own), and stopped; medians over the rounds are printed, and ratios to the bare durable server.
+Then the same two servers under a load that lasts (`SUSTAINED` seconds on each number of connections; a burst of a second or two says
+nothing on what happens when what runs behind the door may no longer wait), with what is delivered meanwhile.
 Then: how fast messages of two results come out as files (from the first byte in to the last file), and how many requests a second
 `/convert` answers. With `--soak N` instead: N messages through one service, and the memory of its processes meanwhile.
 
@@ -30,6 +32,8 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 #: What has to hold: messages a second on 1 and 16 connections, share of the bare durable server, p99 in ms, end to end, HTTP.
 ONE, SIXTEEN, SHARE, P99, END_TO_END, HTTP = 2_000, 8_000, 0.6, 20.0, 2_500, 2_500
+#: Seconds under a load that lasts, and what the client has to send at most in a second.
+SUSTAINED, MOST = 30, 40_000
 
 
 class Figure(NamedTuple):
@@ -108,8 +112,8 @@ def running(command: tuple[str, ...]) -> Iterator[tuple[int, Path, int]]:
                 process.wait()
 
 
-def load(protocol: str, port: int, connections: int, count: int) -> Figure:
-    """Load a server with the client in its own process."""
+def load(protocol: str, port: int, connections: int, count: int, seconds: float = 0) -> Figure:
+    """Load a server with the client in its own process; with seconds only so long."""
     command = [
         sys.executable,
         str(HERE / "load.py"),
@@ -119,6 +123,8 @@ def load(protocol: str, port: int, connections: int, count: int) -> Figure:
         str(connections),
         "--messages",
         str(count),
+        "--seconds",
+        str(seconds),
     ]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     if found["refused"]:
@@ -136,6 +142,25 @@ def acknowledgements(rounds: int, one: int, sixteen: int) -> dict[str, tuple[lis
                 figures[server.name][0].append(load("mllp", port, 1, one // 10 if slow else one))
                 figures[server.name][1].append(load("mllp", port, 16, sixteen // 20 if slow else sixteen))
     return figures
+
+
+class Sustained(NamedTuple):
+    """A load that lasts: the figures of the bare durable server and of the adapter, files delivered a second meanwhile."""
+
+    bare: Figure
+    adapter: Figure
+    delivered: float
+
+
+def sustained(connections: int, seconds: float) -> Sustained:
+    """Load both servers for so long."""
+    _, bare, adapter = servers()[:3]
+    most = int(MOST * seconds) if connections > 1 else int(MOST * seconds / 4)
+    with running(bare.command) as (port, _folder, _pid):
+        first = load("mllp", port, connections, most, seconds)
+    with running(adapter.command) as (port, folder, _pid):
+        second = load("mllp", port, connections, most, seconds)
+        return Sustained(first, second, _files(folder / "out") / seconds)
 
 
 def end_to_end(count: int, processes: int) -> float:
@@ -237,6 +262,23 @@ def report(figures: dict[str, tuple[list[Figure], list[Figure]]]) -> list[str]:
     return lines
 
 
+def sustained_report(lasting: dict[int, list[Sustained]]) -> list[str]:
+    """Rows of a table: medians over the rounds."""
+    lines = [
+        "\n| connections | bare durable, msgs/s | b2m-adapter serve, msgs/s | p99 ms | ratio | delivered meanwhile, msgs/s |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for connections, rounds in lasting.items():
+        bare, mine = median(one.bare.rate for one in rounds), median(one.adapter.rate for one in rounds)
+        p99, delivered = median(one.adapter.p99 for one in rounds), median(one.delivered for one in rounds)
+        lines.append(f"| {connections} | {bare:,.0f} | {mine:,.0f} | {p99:.2f} | {_share_of(rounds):.2f} | {delivered:,.0f} |")
+    return lines
+
+
+def _share_of(rounds: list[Sustained]) -> float:
+    return median(one.adapter.rate / one.bare.rate for one in rounds)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
@@ -250,6 +292,8 @@ def main() -> int:
     figures = acknowledgements(options.rounds, 10_000 // part, 80_000 // part)
     print(*report(figures), sep="\n", flush=True)
     mine, bare = figures["b2m-adapter serve"], figures[servers()[1].name]
+    lasting = {connections: [sustained(connections, SUSTAINED / part) for _ in range(options.rounds)] for connections in (1, 16)}
+    print(*sustained_report(lasting), sep="\n", flush=True)
     whole = median(end_to_end(20_000 // part, 2) for _ in range(options.rounds))
     requests = [http(20_000 // part, 2) for _ in range(options.rounds)]
     verdicts = [
@@ -259,6 +303,8 @@ def main() -> int:
         ("p99, 16 connections, ms", median(one.p99 for one in mine[1]), P99, False),
         ("share of the bare durable server, 1 connection", _ratio(mine[0], bare[0]), SHARE, True),
         ("share of the bare durable server, 16 connections", _ratio(mine[1], bare[1]), SHARE, True),
+        ("the same under a load that lasts, 1 connection", _share_of(lasting[1]), SHARE, True),
+        ("the same under a load that lasts, 16 connections", _share_of(lasting[16]), SHARE, True),
         ("end to end into a folder, msgs/s", whole, END_TO_END, True),
         ("HTTP convert, 16 connections, requests/s", median(one.rate for one in requests), HTTP, True),
     ]

@@ -25,6 +25,7 @@ from adapter.service.engine.converters import Converters
 from adapter.service.engine.flights import Flight, Flights
 from adapter.service.engine.gate import contents_of, decide, held_back, newest
 from adapter.service.engine.lanes import Attempt, Lane, Retry
+from adapter.service.engine.pace import Pace
 from adapter.service.engine.stale import stale_issues
 from adapter.service.engine.tally import Tally
 from adapter.service.engine.worker import Converted, Task, rejected
@@ -78,6 +79,8 @@ class Engine:
         Where output goes.
     answer : callable
         Told the number, the fate and the issues (JSON) of a message whose door waits for it.
+    burst_share : float
+        Part of the time that it works while far more comes in than can be converted (`pace.py`).
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Engine:
         converters: Converters,
         destinations: Sequence[tuple[Destination, Retry]],
         answer: Callable[[Converted], None] = lambda converted: None,
+        burst_share: float = 1,
     ) -> None:
         self._intake, self._work, self._converters, self._answer = intake, work, converters, answer
         self.lanes = {
@@ -96,6 +100,7 @@ class Engine:
         self.flights = Flights(work, self.lanes, self._recorded, self._latest)
         # versions that are decided and not recorded yet
         self._versions: dict[str, Version] = {}
+        self._pace = Pace(burst_share)
         self._wake = asyncio.Event()
         self._queue: asyncio.Queue[tuple[list[Errand], asyncio.Task[list[Converted]], float]] = asyncio.Queue(
             converters.capacity + 1
@@ -229,6 +234,10 @@ class Engine:
             async with self._feeding:
                 await self._send(errands)
                 self._last = found[-1].number
+            if len(found) < READ:
+                self._pace.idle()
+            elif pause := self._pace.pause(self._last, self._intake.newest()):
+                await asyncio.sleep(pause)
 
     async def _send(self, errands: list[Errand]) -> None:
         """Cut into chunks and give them to the converters; waits while too many are under way."""

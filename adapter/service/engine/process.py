@@ -111,7 +111,12 @@ async def engine_process(assignment: Assignment) -> None:
         )
         answers = await Answers.connect(socket.socket(fileno=assignment.answers)) if assignment.answers >= 0 else None
         engine = Engine(
-            intake, work, converters, destinations_of(settings), answers.send if answers is not None else lambda converted: None
+            intake,
+            work,
+            converters,
+            destinations_of(settings),
+            answers.send if answers is not None else lambda converted: None,
+            settings.convert.burst_share,
         )
         stop = asyncio.Event()
         reload = asyncio.Event()
