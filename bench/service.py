@@ -2,8 +2,8 @@
 
 In rounds, so that all servers meet the same noise: each server is started, loaded over 1 and over 16 connections by the same
 client (`load.py`, a process of its own), and stopped; medians over the rounds are printed, and ratios to the bare durable server.
-Then the same two servers under a load that lasts (`SUSTAINED` seconds on each number of connections; a burst of a second or two says
-nothing on what happens when what runs behind the door may no longer wait), with what is delivered meanwhile.
+Then the bare durable server and the adapter under a load that lasts (`SUSTAINED` seconds), and what is delivered meanwhile: a
+burst says nothing on what happens when what runs behind the door may wait no longer.
 Then: how fast messages of two results come out as files (from the first byte in to the last file), and how many requests a second
 `/convert` answers. With `--soak N` instead: N messages through one service, and the memory of its processes meanwhile.
 

@@ -166,7 +166,8 @@ def _find(body: bytes, name: bytes, separator: bytes) -> int:
 
 @lru_cache(64)
 def _line_pattern(name: bytes, separator: bytes) -> re.Pattern[bytes]:
-    return re.compile(rb"[\r\n][ \t]*(" + name + rb")(?:" + re.escape(separator) + rb"|[\r\n]|[" + re.escape(_TRAILING) + rb"]*\Z)")
+    end = rb"(?:" + re.escape(separator) + rb"|[\r\n]|[" + re.escape(_TRAILING) + rb"]*\Z)"
+    return re.compile(rb"[\r\n][ \t]*(" + name + rb")" + end)
 
 
 def _patient_key(header: Header, body: bytes, start: int, separator: bytes) -> str:

@@ -1,9 +1,9 @@
 """Admission and acknowledgement of the usual message: what all messages of a sender have in common is looked at once.
 
-Nearly all messages of a feed differ in MSH-7 and MSH-10 only, as far as MSH goes. What the rest of MSH means (that it is admitted,
-which acknowledgements are wanted, how these begin) is remembered by its bytes. A message is usual when its MSH is plain ASCII
-separated by `|`, it is an ORU in original mode, and nothing is wrong with it. Every other one goes the long way (`admission.admit`),
-which alone refuses. Both ways say the same of a message.
+Nearly all messages of a feed differ in MSH-7 and MSH-10 only, as far as MSH goes. What the rest of MSH means (that it is
+admitted, which acknowledgements are wanted, how these begin) is remembered by its bytes. A message is usual when its MSH is
+plain ASCII separated by `|`, it is an ORU in original mode, and nothing is wrong with it. Every other one goes the long way
+(`admission.admit`), which alone refuses. Both ways say the same of a message.
 """
 
 from __future__ import annotations

@@ -264,9 +264,8 @@ class Connection(asyncio.Protocol):
     def end_turn(self) -> None:
         """Write what is complete, and see whether the connection is to be read on."""
         self.flush()
-        if self.frames or self.waiting or self.slots or self.ended or self.blocked_since or self.reader.more or not self.reading:
-            self.regulate()
-        elif self.door.holding:
+        idle = not (self.frames or self.waiting or self.slots or self.ended or self.blocked_since or self.reader.more)
+        if not (idle and self.reading) or self.door.holding:
             self.regulate()
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """Which process of the service goes first where the processor is short: the doors, then the engine, then the converters.
 
-Niceness says who gets how much. Who runs at once when it wakes up is another matter: a door sleeps for each sync of the disk, and
-Linux lets whoever runs meanwhile go on to the end of its slice, some milliseconds. From 6.12 on a process can ask for short slices
-and then interrupts those with longer ones; elsewhere it stays as it was.
+Niceness says who gets how much. Who runs at once when it wakes up is another matter: a door sleeps for each sync of the disk,
+and Linux lets whoever runs meanwhile go on to the end of its slice, some milliseconds. From 6.12 on a process can ask for short
+slices and then interrupts those with longer ones; elsewhere it stays as it was.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def _set_slice(nanoseconds: int) -> None:
     if not sys.platform.startswith("linux") or call is None:
         return
     with contextlib.suppress(OSError, AttributeError):
-        attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, os.getpriority(os.PRIO_PROCESS, 0), 0, nanoseconds, 0, 0)
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, nanoseconds, 0, 0)
         # an older system refuses it or does not look at it
         ctypes.CDLL(None, use_errno=True).syscall(call, 0, attributes, 0)

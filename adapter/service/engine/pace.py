@@ -1,10 +1,9 @@
 """How the engine makes way for the doors in a burst: while far more comes in than can be converted, it works a part of the time.
 
 What comes in then waits in the spool in any case, and the doors need the processor, its caches and the disk to acknowledge it.
-It is a burst when there is a backlog and `FACTOR` times as much came in as was given to the converters, over a spell of work. Then a
-pause follows, as long as the share asks for: with a share of one half, as long as the spell. So nothing starves, however long
-the burst is: the share is kept of every second. A load that can be converted, a message alone, and the backlog after a
-burst know no pause.
+It is a burst when there is a backlog and `FACTOR` times as much came in as was given to the converters, over a spell of work.
+Then a pause follows, as long as the share asks for: with a share of one half, as long as the spell. So nothing starves, however
+long the burst is. A load that can be converted, a message alone, and the backlog after a burst know no pause.
 """
 
 from __future__ import annotations
