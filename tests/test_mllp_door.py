@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mllp_bench import Memory, a_client, a_door, code_and_id, fields_of, framed, oru
 
 from adapter.service import metrics
+from adapter.service.spool.files import SpoolFull
 from adapter.service.spool.intake import IntakeStore
 
 
@@ -90,6 +91,35 @@ def test_the_row_of_a_sender_is_stronger_than_the_processing_ids_of_the_settings
         async with a_door(sender_ids=lambda *sender: rows.get(sender, ())) as door, a_client(door) as client:
             assert code_and_id(await client.ask(oru("1", processing="T"))) == ("AA", "1")
             assert code_and_id(await client.ask(oru("2", processing="P"))) == ("AR", "2")
+
+    asyncio.run(run())
+
+
+def test_other_tables_count_from_the_next_message_of_a_known_sender_on():
+    async def run():
+        async with a_door() as door, a_client(door) as client:
+            for number in ("1", "2"):
+                assert code_and_id(await client.ask(oru(number, processing="P"))) == ("AA", number)
+            door.use(lambda application, facility: frozenset({"T"}))
+            assert code_and_id(await client.ask(oru("3", processing="P"))) == ("AR", "3")
+
+    asyncio.run(run())
+
+
+def test_a_known_sender_is_told_that_the_spool_takes_nothing():
+    async def run():
+        stored = Memory()
+
+        def put(arrivals, time):
+            if stored.arrivals:
+                raise SpoolFull("no space")
+            return stored(arrivals, time)
+
+        async with a_door(put) as door, a_client(door) as client:
+            assert code_and_id(await client.ask(oru("1"))) == ("AA", "1")
+            answer = await client.ask(oru("2"))
+            assert code_and_id(answer) == ("AR", "2")
+            assert b"not-stored" in answer
 
     asyncio.run(run())
 
