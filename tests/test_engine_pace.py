@@ -3,6 +3,8 @@
 import pytest
 
 from adapter.service.engine.pace import LONGEST_SECONDS, SPELL_SECONDS, Pace
+from adapter.service.engine.process import burst_share_of
+from adapter.service.settings import ConvertSettings, MllpSettings, ServiceSettings
 
 
 class Feed:
@@ -59,3 +61,9 @@ def test_no_pause_is_longer_than_the_longest():
     feed.pace.pause(0, 0)
     feed.now += 100
     assert feed.pace.pause(1, 1_000_000) == LONGEST_SECONDS
+
+
+@pytest.mark.parametrize(("acknowledge", "share"), [("commit", 0.25), ("converted", 1)])
+def test_an_engine_that_senders_wait_for_makes_no_way(acknowledge, share):
+    settings = ServiceSettings(mllp=MllpSettings(acknowledge=acknowledge), convert=ConvertSettings(burst_share=0.25))
+    assert burst_share_of(settings) == share

@@ -71,6 +71,12 @@ def destinations_of(settings: ServiceSettings) -> list[tuple[Destination, Retry]
     ]
 
 
+def burst_share_of(settings: ServiceSettings) -> float:
+    """Give the engine's part of the time in a burst: all of it where senders wait for the conversion."""
+    waited_for = settings.mllp.enabled and settings.mllp.acknowledge == "converted"
+    return 1 if waited_for else settings.convert.burst_share
+
+
 def without_destination(work: WorkStore, settings: ServiceSettings) -> list[Backlog]:
     """Find what waits for destinations that were taken out of the settings or renamed: nobody delivers it, and it stays."""
     names = {one.name for one in settings.delivery}
@@ -116,7 +122,7 @@ async def engine_process(assignment: Assignment) -> None:
             converters,
             destinations_of(settings),
             answers.send if answers is not None else lambda converted: None,
-            settings.convert.burst_share,
+            burst_share_of(settings),
         )
         stop = asyncio.Event()
         reload = asyncio.Event()
