@@ -576,3 +576,27 @@ def test_what_is_recorded_of_a_result_never_goes_back_while_its_versions_are_rec
     assert len(stands) > 1
     assert stands == sorted(stands)
     assert {moment[:8] for moment in stands[-1]} == {"20260107"}
+
+
+# -- bursts ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_makes_way_delivers_everything_in_order(tmp_path, monkeypatch):
+    asked = []
+
+    def pause(self, given, newest):
+        asked.append((given, newest))
+        return 0.01
+
+    monkeypatch.setattr(engine_module, "READ", 4)
+    monkeypatch.setattr(engine_module.Pace, "pause", pause)
+
+    async def scene():
+        memory = Memory()
+        async with engine_of(tmp_path, destinations=[memory]) as running:
+            numbers = running.put(*(oru(number) for number in range(10)))
+            await running.recorded(numbers[-1])
+        assert memory.numbers == numbers
+
+    of(scene())
+    assert asked == [(4, 10), (8, 10)], "asked while there is a backlog, and only then"
