@@ -122,7 +122,7 @@ class ConvertSettings(_Section):
     attach_source: bool = False
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     """Converter processes."""
-    burst_share: Annotated[float, Field(ge=0.1, le=1)] = 0.5
+    burst_share: Annotated[float, Field(ge=0.1, le=1)] = 1
     """Part of the time that conversion and delivery work while far more comes in than can be converted; 1: always."""
 
 

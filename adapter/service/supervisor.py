@@ -26,7 +26,6 @@ from adapter.service import metrics
 from adapter.service.child import Assignment, Child, Kind
 from adapter.service.logs import log
 from adapter.service.mllp import MllpDoor
-from adapter.service.precedence import go_first
 from adapter.service.sender_rows import processing_ids_of
 from adapter.service.settings import ServiceSettings
 from adapter.service.spool.arrivals import Arrival, Placed
@@ -84,7 +83,6 @@ class Supervisor:
         OSError
             An address is taken, or a folder cannot be used.
         """
-        go_first()
         folder = self._settings.spool.folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.ExitStack() as opened:

@@ -24,7 +24,6 @@ from adapter.service.engine.engine import Engine
 from adapter.service.engine.lanes import Retry
 from adapter.service.engine.operators import Operators, follow
 from adapter.service.logs import log, log_fault
-from adapter.service.precedence import stand_back
 from adapter.service.settings import ConvertSettings, FhirServerDestination, ServiceSettings
 from adapter.service.spool.believed_clock import BelievedClock
 from adapter.service.spool.files import SpoolFull
@@ -100,7 +99,7 @@ async def engine_process(assignment: Assignment) -> None:
     """
     settings = assignment.settings
     # doors come first; what runs behind them waits in the spool. Converters are nicer still
-    stand_back(_NICER)
+    os.nice(_NICER)
     reloader = Reloader(settings.convert.mappings)
     folder = settings.spool.folder
     with contextlib.ExitStack() as stack:

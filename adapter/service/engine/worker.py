@@ -7,6 +7,7 @@ of the stream ends the process. No clock decides anything here; the engine watch
 
 from __future__ import annotations
 
+import os
 import pickle
 import signal
 import socket
@@ -22,7 +23,6 @@ from adapter.hl7v2.framing import RawMessage
 from adapter.issues import CATALOGUE
 from adapter.pipeline import Fate, Pipeline
 from adapter.service.engine.gate import NO_CONTENTS, Contents, contents_of, contents_of_resource
-from adapter.service.precedence import stand_back
 from adapter.service.spool.records import Version
 
 HEAD = struct.Struct("<Q")
@@ -165,7 +165,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # the engine closes the stream when it is time to go
         signal.signal(number, signal.SIG_IGN)
-    stand_back(_NICER)
+    os.nice(_NICER)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         try:
             serve(connection)
