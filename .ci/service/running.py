@@ -61,6 +61,11 @@ def acknowledged(answer: bytes) -> list[tuple[str, str]]:
     return [(row[1], row[2]) for row in rows if len(row) > 2]
 
 
+def accepted(*messages: bytes) -> list[tuple[str, str]]:
+    """What `acknowledged` gives where each of these was taken, in this order."""
+    return [("AA", data.split(b"|", 10)[9].decode()) for data in messages]
+
+
 def exchange(port: int, data: bytes, *, seconds: float = 10) -> bytes:
     """Send a message in a frame and give its answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
