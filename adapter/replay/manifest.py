@@ -14,6 +14,7 @@ import gzip
 import json
 import os
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +79,13 @@ class Manifest:
 
 def manifest_of(folder: Path, tables: Tables, settings: Settings) -> Manifest:
     """Describe what is in use now."""
+    # a few files hold thousands of rows
+    named = cache(lambda file: stable_file(file, folder))
     sheets = {
         name: StoredSheet(
             sheet.kind.header,
             sheet.rows,
-            [Origin(stable_file(origin.file, folder), origin.line) for origin in sheet.origins],
+            [Origin(named(origin.file), origin.line) for origin in sheet.origins],
         )
         for name, sheet in tables.sheets.items()
     }
