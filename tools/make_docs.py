@@ -104,19 +104,24 @@ PAGES = {
 }
 
 
-def pages() -> dict[Path, str]:
-    """Every page with what it should hold: generated ones, and hand-written ones whose commands are run again."""
-    made = {DOCS / name: make().rstrip() + "\n" for name, make in PAGES.items()}
-    written = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
-    made.update({path: refreshed(path.read_text(encoding="utf-8")) for path in written if path not in made})
-    return made
+def pages() -> list[Path]:
+    """Every page: generated ones, and hand-written ones."""
+    return sorted({*(DOCS / name for name in PAGES), ROOT / "README.md", *DOCS.glob("*.md")})
+
+
+def content_of(page: Path) -> str:
+    """Give what a page should hold; the commands of a hand-written one are run again."""
+    if page.parent == DOCS and page.name in PAGES:
+        return PAGES[page.name]().rstrip() + "\n"
+    return refreshed(page.read_text(encoding="utf-8"))
 
 
 def main() -> int:
     """Write the pages; with --check say which are stale and fail."""
     check = "--check" in sys.argv
     stale = []
-    for path, text in pages().items():
+    for path in pages():
+        text = content_of(path)
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(str(path.relative_to(ROOT)))
             if not check:
