@@ -38,6 +38,7 @@ from adapter.config import Settings
 from adapter.hl7v2.framing import RawMessage
 from adapter.pipeline import Pipeline
 from adapter.tables.load import load_tables
+from tools.ports import free_port
 
 VERSIONS = 4
 START, END = b"\x0b", b"\x1c\r"
@@ -94,6 +95,13 @@ class Load:
         return threads
 
     def _sender(self, number: int) -> None:
+        """Send as `_send`; a fault ends the thread, and must not pass for silence."""
+        try:
+            self._send(number)
+        except Exception as failure:
+            self.faults.append(f"a sender ended: {type(failure).__name__}: {failure}")
+
+    def _send(self, number: int) -> None:
         """Messages of the patients of one connection, each sent until it is acknowledged."""
         stream = self._messages(number)
         connection: socket.socket | None = None
@@ -305,14 +313,13 @@ def run(
     seed: int = 1,
     connections: int = 4,
     rate: float = 15,
+    longest_wait: float = 4.0,
     history: bool = True,
     say: Callable[[str], None] = print,
 ) -> list[str]:
-    """Run the whole, with about `rate` messages a second; give what is wrong."""
+    """Run the whole, with about `rate` messages a second and at most `longest_wait` seconds between kills; give what is wrong."""
     dice = random.Random(seed)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         service = Service(Path(folder), server, port)
         service.start()
@@ -321,7 +328,7 @@ def run(
         killed: Counter[str] = Counter()
         began = time.monotonic()
         for number in range(kills):
-            time.sleep(dice.uniform(0.05, 4.0))
+            time.sleep(dice.uniform(0.05, longest_wait))
             killed[service.kill(dice)] += 1
             if (number + 1) % 20 == 0:
                 seconds = time.monotonic() - began
@@ -329,6 +336,7 @@ def run(
         load.stop.set()
         for thread in threads:
             thread.join(60)
+        load.faults += [f"{thread.name} did not end" for thread in threads if thread.is_alive()]
         left = waiting(Path(folder) / "spool")
         until = time.monotonic() + 1200
         while left and time.monotonic() < until:

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from tools.ports import free_port
 
 COMMAND = [sys.executable, "-m", "adapter.cli"]
 LIMIT = 10_000_000
@@ -41,12 +42,6 @@ def said(report: Path) -> tuple[Any, Any]:
 def latencies(report: Path) -> str:
     found = json.loads(report.read_text())["against"]["latencies"]
     return ", ".join(f"{name} {one / 1_000_000:.1f}" for name, one in found.items())
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+
+from tools.ports import free_port
 
 MARKER = "<!-- one shell -->"
 _PORTS = re.compile(r"<!-- ports ([\d ]+) -->")
@@ -77,15 +78,6 @@ class Session:
             os.killpg(self._bash.pid, signal.SIGKILL)
 
 
-def free_ports(count: int) -> list[str]:
-    """Find ports that nothing listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(one.getsockname()[1]) for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 def told_in_one_shell(page: str, folder: Path, environment: Mapping[str, str], seconds: int = 300) -> str:
     """Run the commands of a page and put what they print below them.
 
@@ -106,7 +98,7 @@ def told_in_one_shell(page: str, folder: Path, environment: Mapping[str, str], s
         The page with its output renewed.
     """
     shown = [port for ports in _PORTS.findall(page) for port in ports.split()]
-    ports = dict(zip(shown, free_ports(len(shown)), strict=True))
+    ports = {port: str(free_port()) for port in shown}
     varies = [(re.compile(pattern), text) for pattern, text in _VARIES.findall(page)]
     session = Session(folder, environment, seconds)
 

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from running import END, ROOT, START, Service, accepted, acknowledged, exchange, free_port, result
+from running import END, ROOT, START, Service, accepted, acknowledged, exchange, result
+
+from tools.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 ER7 = "content-type: x-application/hl7-v2+er7"

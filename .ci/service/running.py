@@ -22,15 +22,11 @@ from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 
+from tools.ports import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 START, END = b"\x0b", b"\x1c\r"
 FINISHED = {"delivered", "rejected", "unselected", "dropped", "dead"}
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def result(control_id: str, results: int = 1) -> bytes:
