@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import socket
 
+from helpers.waiting import SECONDS
+
 from adapter.service.mllp import MllpDoor
 from adapter.service.settings import MllpSettings
 from adapter.service.spool.arrivals import Arrival, Placed
@@ -82,7 +84,7 @@ class Client:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def answer(self, seconds=3.0) -> bytes:
+    async def answer(self, seconds=SECONDS) -> bytes:
         """The next frame, without framing."""
         frame = await asyncio.wait_for(self.reader.readuntil(b"\x1c\r"), seconds)
         assert frame[:1] == b"\x0b"
@@ -97,7 +99,7 @@ class Client:
         with contextlib.suppress(TimeoutError):
             raise AssertionError(await asyncio.wait_for(self.reader.readexactly(1), seconds))
 
-    async def at_end(self, seconds=3.0) -> bytes:
+    async def at_end(self, seconds=SECONDS) -> bytes:
         """What comes until the door closes."""
         with contextlib.suppress(ConnectionError):
             return await asyncio.wait_for(self.reader.read(), seconds)
@@ -126,4 +128,4 @@ async def a_client(door, **more):
 
 
 def plain_socket(door) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", door.port), timeout=3)
+    return socket.create_connection(("127.0.0.1", door.port), timeout=SECONDS)

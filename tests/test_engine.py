@@ -34,6 +34,19 @@ def requests_of(line: bytes) -> dict[str, str]:
     return {entry["resource"]["resourceType"]: entry["request"]["method"] for entry in orjson.loads(line)["entry"]}
 
 
+def first_refused(times: int):
+    """An answer that refuses the first message so many times; a later one that does not wait for it would overtake it."""
+    refused = []
+
+    def answer(parcel):
+        if parcel.number == 1 and len(refused) < times:
+            refused.append(parcel)
+            return Again("409", destination=False)
+        return Delivered()
+
+    return answer
+
+
 def of(*scenes):
     """Run the scenes of a test, one engine each, on the same spool."""
     for scene in scenes:
@@ -332,16 +345,9 @@ def pid(text: str, message: bytes) -> bytes:
 )
 def test_however_the_patient_is_written_a_correction_is_delivered_behind_the_final_that_waits(tmp_path, form):
     """And no two transactions create one patient at the same moment."""
-    refused = []
-
-    def answer(parcel):
-        if parcel.number == 1 and len(refused) < 3:
-            refused.append(parcel)
-            return Again("409", destination=False)
-        return Delivered()
 
     async def scene():
-        memory = Memory(answer=answer)
+        memory = Memory(answer=first_refused(3))
         async with engine_of(tmp_path, destinations=[memory]) as running:
             running.put(pid(form, oru()), patient="one-key")
             running.put(oru(status="C", value="2.20", at="20260102120000+0000"), patient="another-key")
@@ -367,16 +373,9 @@ def test_fhir_results_of_one_identifier_keep_their_order_whether_or_not_the_pati
         return orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
 
     patient = {"resourceType": "Patient", "identifier": [{"system": "urn:test:patient", "value": "1"}]}
-    refused = []
-
-    def answer(parcel):
-        if parcel.number == 1 and len(refused) < 3:
-            refused.append(parcel)
-            return Again("409", destination=False)
-        return Delivered()
 
     async def scene():
-        memory = Memory(answer=answer)
+        memory = Memory(answer=first_refused(3))
         async with engine_of(tmp_path, destinations=[memory]) as running:
             running.put(result("final", "2.1", [patient]), patient="a")
             running.put(result("corrected", "2.2"), patient="b")

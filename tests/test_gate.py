@@ -145,7 +145,7 @@ def test_times_compare_only_as_far_as_both_are_known(one, other, expected):
 
 @given(st.text(max_size=30))
 def test_no_text_makes_a_moment_fail(text):
-    order(moment(text), moment("2026-01-01T10:00:00Z"))
+    assert order(moment(text), moment("2026-01-01T10:00:00Z")) in (-1, 0, 1)
 
 
 # -- holding back --------------------------------------------------------------------------------------------------------

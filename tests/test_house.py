@@ -1,6 +1,7 @@
 """The house rules that a machine can check: imports go down, no float, the issue catalogue is complete, files are short."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ LONGEST = 400
 CATALOGUES = {"issues.py", "tables/columns.py"}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def trees_go_with_this_file():
+    """A million nodes would keep the collector of garbage busy in all tests to come."""
+    yield
+    tree_of.cache_clear()
+
+
 def name_of(path: Path) -> str:
     return path.relative_to(ADAPTER).as_posix()
 
@@ -53,7 +66,7 @@ def imported(tree: ast.AST) -> set[str]:
 def modules_imported_at_start(path: Path) -> set[str]:
     """Modules of the adapter that a file imports when it is imported."""
     found: set[str] = set()
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("adapter"):
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -70,7 +83,7 @@ def test_imports_go_down_the_house(path):
     room = room_of(path)
     if room == "__init__":
         return
-    above = {other for other in imported(ast.parse(path.read_text(encoding="utf-8"))) if ROOMS.index(other) > ROOMS.index(room)}
+    above = {other for other in imported(tree_of(path)) if ROOMS.index(other) > ROOMS.index(room)}
     assert not above
 
 
@@ -92,7 +105,7 @@ WITH_SECONDS = {"clients", "service"}
 @pytest.mark.parametrize("path", [path for path in FILES if room_of(path) not in WITH_SECONDS], ids=name_of)
 def test_no_binary_floats(path):
     """Neither `float(...)` nor a literal such as `0.1`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "float"]
     assert not [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, float)]
 
@@ -104,7 +117,7 @@ def test_file_is_short_enough_to_read(path):
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_first_lines_say_what_the_file_is(path):
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    assert ast.get_docstring(tree_of(path))
 
 
 #: Functions that take a slug, and the number of the argument.
@@ -114,7 +127,7 @@ SLUG_AT = {"Issue": 0, "reject": 0, "report": 0, "fault": 0, "fails": 0}
 def slugs_used(path: Path) -> dict[str, int]:
     """Slugs that a file hands to the functions of `SLUG_AT`, with their lines."""
     found = {}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Call) and node.args:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if name in SLUG_AT and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
@@ -132,7 +145,7 @@ def test_every_slug_of_the_catalogue_is_used():
         node.value
         for path in FILES
         if path.name != "issues.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     assert sorted(set(CATALOGUE) - constants) == []
@@ -141,7 +154,7 @@ def test_every_slug_of_the_catalogue_is_used():
 def test_engine_names_no_analyte():
     """Codes, names and cut-offs are data in `mappings/`; the name of the program is not an analyte."""
     for path in FILES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         docstrings = {
             ast.get_docstring(node, clean=False)
             for node in ast.walk(tree)

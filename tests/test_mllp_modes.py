@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from helpers.waiting import until
 from mllp_bench import Memory, a_client, a_door, code_and_id, fields_of, framed, oru
 
 from adapter.issues import Issue
@@ -12,14 +13,6 @@ REJECTED = ("rejected", [Issue("bad-date", "PID[1]-7", "")])
 
 def enhanced(control_id, accept, application, **fields):
     return oru(control_id, header=f"|||{accept}|{application}", **fields)
-
-
-async def until(condition):
-    for _ in range(200):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError
 
 
 def test_after_conversion_the_answer_waits_for_it():
@@ -162,9 +155,10 @@ def test_a_peer_that_left_needs_no_answer():
             async with a_client(door) as client:
                 await client.send(framed(oru("1")))
                 await until(lambda: put.arrivals)
-            await asyncio.sleep(0.02)
+            await until(lambda: all(one.ended for one in door._connections))
             door.answer(1, "converted")
             door.answer(99, "converted")
+            await until(lambda: not door._connections)
 
     asyncio.run(run())
 

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from helpers.commands import Run, run
+from helpers.services import Service
 
 from adapter.config import Settings
 from adapter.fhir.json import dumps
@@ -26,7 +20,6 @@ from adapter.replay.against import convert_url, issues_of
 from adapter.replay.compared import CannotReplay
 from adapter.service.http.outcomes import outcome_text
 
-ROOT = Path(__file__).resolve().parents[1]
 MESSAGE = (
     "MSH|^~\\&|TESTLIS|TEST LABORATORY|||20260615103000||ORU^R01|{number}|{mode}|2.5.1|||||UNICODE UTF-8\r"
     "PID|1||T{number}^^^TEST&2.999.3&ISO^MR||TEST^PATIENT\rOBR|1||F{number}|1^Panel^L|||20260614083000\r"
@@ -34,45 +27,19 @@ MESSAGE = (
 )
 
 
-@dataclass
-class Service:
+class Running(NamedTuple):
+    """Addresses of the doors of a service, and where its outputs are."""
+
     mllp: str
     http: str
     out: Path
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    folder = tmp_path_factory.mktemp("service")
-    found = Service(f"127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}", folder / "out")
-    command = [sys.executable, "-m", "adapter.cli", "serve", "--spool", folder / "spool", "--to-folder", found.out]
-    command += ["--mllp", found.mllp, "--http", found.http.removeprefix("http://")]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(part) for part in command], stderr=log, cwd=ROOT, env=os.environ)
-    try:
-        until = time.monotonic() + 40
-        ready = False
-        while not ready and time.monotonic() < until:
-            assert process.poll() is None, (folder / "log").read_text()
-            with suppress(OSError):
-                urllib.request.urlopen(f"{found.http}/ready", timeout=5).close()
-                ready = "engine-started" in (folder / "log").read_text()
-            time.sleep(0.05)
-        assert ready, (folder / "log").read_text()
-        yield found
-    finally:
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(30)
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    started = Service(tmp_path_factory.mktemp("service"))
+    yield Running(f"127.0.0.1:{started.mllp}", f"http://127.0.0.1:{started.http}", started.folder / "out")
+    started.end()
 
 
 @pytest.fixture
@@ -95,7 +62,7 @@ def said(result: Run) -> str:
     return b"\n".join(result.lines).decode() + result.stderr
 
 
-def test_over_http_outputs_and_issues_are_compared(service: Service, folder: Path):
+def test_over_http_outputs_and_issues_are_compared(service: Running, folder: Path):
     (folder / "none.hl7").write_text("PID|1\r")
     (folder / "adt.hl7").write_text("MSH|^~\\&|TESTLIS||||20260615||ADT^A01|A1|P|2.5.1\rPID|1||T1^^^TEST\r")
     (folder / "fhir.json").write_text(json.dumps({"resourceType": "Observation", "status": "final", "code": {"text": "B2M"}}))
@@ -104,44 +71,44 @@ def test_over_http_outputs_and_issues_are_compared(service: Service, folder: Pat
     assert (result.status, result.lines[-1]) == (0, b"6 messages: 6 as accepted")
 
 
-def test_what_was_accepted_with_a_setting_is_asked_of_the_service_with_it(service: Service, folder: Path):
+def test_what_was_accepted_with_a_setting_is_asked_of_the_service_with_it(service: Running, folder: Path):
     assert replay("--update", folder, "--timezone", "Europe/Berlin", "--to", "collection").status == 0
     assert replay(folder, "--against", service.http).status == 0
 
 
-def test_a_setting_that_cannot_be_asked_for_is_said(service: Service, folder: Path):
+def test_a_setting_that_cannot_be_asked_for_is_said(service: Running, folder: Path):
     result = replay(folder, "--against", service.http, "--context", "notes")
     assert "The service cannot be asked for context notes: it uses its own." in said(result)
 
 
-def test_a_setting_that_was_changed_is_the_cause_over_http_too(service: Service, folder: Path):
+def test_a_setting_that_was_changed_is_the_cause_over_http_too(service: Running, folder: Path):
     result = replay(folder, "--against", service.http, "--timezone", "Europe/Berlin")
     assert result.status == 1
     assert result.lines[0] == b"3 messages: setting timezone: none -> Europe/Berlin"
 
 
-def test_over_mllp_outputs_are_read_back_from_the_folder(service: Service, folder: Path):
+def test_over_mllp_outputs_are_read_back_from_the_folder(service: Running, folder: Path):
     result = replay(folder, "--against", service.mllp, "--results", service.out)
     assert (result.status, result.lines[-1]) == (0, b"3 messages: 3 as accepted")
     assert "3 times AA, 3 outputs read back" in said(result)
     assert "Issues are not compared" in said(result)
 
 
-def test_what_the_service_alone_does_differently_is_the_service(service: Service, folder: Path):
+def test_what_the_service_alone_does_differently_is_the_service(service: Running, folder: Path):
     assert replay("--update", folder, "--units", "as-sent", "--timezone", "Europe/Berlin").status == 0
     result = replay(folder, "--against", service.mllp, "--results", service.out)
     assert result.status == 1
     assert result.lines[0].startswith(f"3 messages: the service at {service.mllp}: it gives another output".encode())
 
 
-def test_results_of_an_earlier_run_are_told(service: Service, folder: Path):
+def test_results_of_an_earlier_run_are_told(service: Running, folder: Path):
     assert replay(folder, "--against", service.mllp, "--results", service.out).status == 0
     result = replay(folder, "--against", service.mllp, "--results", service.out)
     assert result.status == 0
     assert "Some outputs lay in the folder before the run" in said(result)
 
 
-def test_without_results_a_refusal_is_compared_with_the_accepted_fate(service: Service, folder: Path):
+def test_without_results_a_refusal_is_compared_with_the_accepted_fate(service: Running, folder: Path):
     (folder / "t.hl7").write_text(MESSAGE.format(number="T1", mode="T", value="1.00"))
     assert replay("--update", folder).status == 0
     result = replay(folder, "--against", service.mllp)
@@ -154,7 +121,7 @@ def test_without_results_a_refusal_is_compared_with_the_accepted_fate(service: S
 
 
 def test_an_output_that_does_not_come_is_a_difference(
-    service: Service, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    service: Running, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("adapter.replay.against.SETTLE_MILLISECONDS", 200)
     result = replay(folder, "--against", service.mllp, "--results", tmp_path / "elsewhere")
@@ -162,7 +129,7 @@ def test_an_output_that_does_not_come_is_a_difference(
     assert b"  issue service-output-missing elsewhere" in result.lines
 
 
-def test_latencies_are_in_every_report(service: Service, folder: Path, tmp_path: Path):
+def test_latencies_are_in_every_report(service: Running, folder: Path, tmp_path: Path):
     files = [tmp_path / name for name in ("r.json", "r.xml", "r.html")]
     result = replay(folder, "--against", service.http, "--json", files[0], "--junit", files[1], "--html", files[2])
     (line,) = [line for line in result.lines if line.startswith(b"answered after (ms): p50 ")]
@@ -175,13 +142,13 @@ def test_latencies_are_in_every_report(service: Service, folder: Path, tmp_path:
     assert '"latencies":[["p50","' in files[2].read_text()
 
 
-def test_a_rate_is_kept(service: Service, folder: Path):
+def test_a_rate_is_kept(service: Running, folder: Path):
     started = time.monotonic()
     assert replay(folder, "--against", service.http, "--rate", "10").status == 0
     assert time.monotonic() - started >= 0.2
 
 
-def test_fhir_does_not_go_over_mllp(service: Service, folder: Path):
+def test_fhir_does_not_go_over_mllp(service: Running, folder: Path):
     (folder / "a.json").write_text('{"resourceType":"Observation","status":"final","code":{"text":"B2M"}}')
     result = replay(folder, "--against", service.mllp)
     assert result.status == 2
@@ -195,7 +162,7 @@ def test_no_service_is_no_pass(endpoint: str, folder: Path):
     assert "connection-refused; does the service run there?" in result.stderr
 
 
-def test_an_address_without_conversion_is_said(service: Service, folder: Path):
+def test_an_address_without_conversion_is_said(service: Running, folder: Path):
     assert replay(folder, "--against", service.http + "/fhir").status == 2
 
 

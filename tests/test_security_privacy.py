@@ -5,11 +5,9 @@ import json
 import os
 import re
 import stat
-import subprocess
-import sys
 
 import pytest
-from test_serve import ROOT, Running, message
+from helpers.services import Service, command, message
 
 # what the messages say of the patient; a number is told by its digits
 PATIENT = ("PATIENT", "T0001", "19600101", "1960-01-01", "4711.25", "CONFIDENTIAL-REMARK")
@@ -33,7 +31,7 @@ def seen(tmp_path_factory):
     (folder / "in").mkdir()
     before = os.umask(0)
     try:
-        service = Running(folder, "--log-level", "debug", "--watch", folder / "in")
+        service = Service(folder, "--log-level", "debug", "--watch", folder / "in")
     finally:
         os.umask(before)
     shown = {}
@@ -48,8 +46,7 @@ def seen(tmp_path_factory):
         service.until(lambda: len(list((folder / "in").glob("*.hl7"))) == 0)
         service.delivered(len(list((folder / "out").glob("*.json"))) or 4)
         shown["metrics"] = service.get("/metrics")
-        listed = [sys.executable, "-m", "adapter.cli", "spool", "list", "--json", "--spool", str(folder / "spool")]
-        shown["spool list"] = subprocess.run(listed, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+        shown["spool list"] = command("spool", "list", "--json", "--spool", folder / "spool").stdout
         shown["answers"] = "\n".join(answers)
         modes = _modes(folder / "spool") + _modes(folder / "out")
     finally:

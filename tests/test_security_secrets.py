@@ -1,11 +1,9 @@
 """Secrets of the settings: in no output, no command line and no environment."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from test_serve import ROOT, Running, message
+from helpers.services import Service, command, message
 
 SECRET = "secret-of-the-tests-0123456789"
 SETTINGS = f"""
@@ -27,11 +25,6 @@ client_secret = "{SECRET}"
 """
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "adapter.cli", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-
-
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / "adapter.toml"
@@ -40,7 +33,7 @@ def config(tmp_path):
 
 
 def test_secrets_are_masked_where_settings_are_shown(config):
-    shown = run("config", "show", "--config", config)
+    shown = command("config", "show", "--config", config)
     assert shown.returncode == 0
     assert shown.stdout.count('"**********"') == 3
     assert SECRET not in shown.stdout
@@ -58,15 +51,15 @@ def test_secrets_are_masked_where_settings_are_shown(config):
 def test_a_fault_of_a_secret_does_not_show_it(config, right, wrong):
     assert right in SETTINGS
     config.write_text(SETTINGS.replace(right, wrong))
-    for command in ("check", "show"):
-        refused = run("config", command, "--config", config)
+    for word in ("check", "show"):
+        refused = command("config", word, "--config", config)
         assert refused.returncode == 2
         assert SECRET not in refused.stdout + refused.stderr
 
 
 def test_an_address_with_credentials_is_refused_without_showing_them(config):
     config.write_text(SETTINGS.replace("http://127.0.0.1:9/fhir", f"http://adapter:{SECRET}@127.0.0.1:9/fhir"))
-    refused = run("config", "check", "--config", config)
+    refused = command("config", "check", "--config", config)
     assert refused.returncode == 2
     assert "holds credentials" in refused.stderr
     assert SECRET not in refused.stdout + refused.stderr
@@ -79,7 +72,7 @@ def test_a_running_service_shows_no_secret(tmp_path):
         '[[delivery]]\nname = "server"\nkind = "fhir-server"\nurl = "http://127.0.0.1:9/fhir"\n'
         f'token_file = "{tmp_path / "token"}"\nretry_seconds = 0.05\n'
     )
-    service = Running(tmp_path, "--log-level", "debug")
+    service = Service(tmp_path, "--log-level", "debug")
     try:
         service.send(message())
         service.delivered(1)

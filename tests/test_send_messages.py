@@ -1,7 +1,6 @@
 """Sending: every message gets its own answer, whatever the server does; patients stay in order."""
 
 import asyncio
-import socket
 import ssl
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from adapter.hl7v2.framing import RawMessage
 from adapter.hl7v2.header import header_of
 from adapter.hl7v2.mllp import FrameReader
 from adapter.replay.generate.stream import generate
+from tools.ports import free_port
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -229,9 +229,7 @@ def test_a_server_that_always_cuts_is_given_up():
 
 
 def test_where_nobody_listens_nothing_is_sent():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = Endpoint("mllp", "127.0.0.1", free.getsockname()[1], False, "")
+    endpoint = Endpoint("mllp", "127.0.0.1", free_port(), False, "")
 
     async def run() -> list[Answer]:
         return [one async for one in send_messages(endpoint, raws("M1", "M2"), SendOptions())]
@@ -241,10 +239,11 @@ def test_where_nobody_listens_nothing_is_sent():
 
 def test_a_late_answer_is_not_taken_for_that_of_the_next_message():
     async def late(control_id: str, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.25 if control_id == "M1" else 0)
+        await asyncio.sleep(0.6 if control_id == "M1" else 0)
         await accept(control_id, writer)
 
-    answers = sent(serving(late), raws("M1", "M2"), timeout_milliseconds=150)
+    # the second message has as long for its answer, also where the machine does other things
+    answers = sent(serving(late), raws("M1", "M2"), timeout_milliseconds=500)
     assert told(answers) == [("M1", "unanswered", "", "timeout"), ("M2", "accepted", "AA", "")]
 
 

@@ -12,7 +12,7 @@ from bench.durability import Load, judge, run
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_again_and_again_the_service_loses_and_doubles_nothing(seed):
     with ConditionalServer() as server:
-        assert run(server.url, 4, seed=seed, rate=100) == []
+        assert run(server.url, 4, seed=seed, rate=100, longest_wait=2.0) == []
         assert len(server.current("Provenance")) > 20
 
 

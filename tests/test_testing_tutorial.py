@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.waiting import eventually, gone
 
 from tools.shell_session import Session, told_in_one_shell
 
@@ -98,11 +98,7 @@ def test_what_was_left_in_the_background_ends_with_the_shell(tmp_path: Path):
     session = Session(tmp_path, os.environ, 20)
     child = int(session.run("sleep 100 & echo $!"))
     session.close()
-    for _ in range(100):
-        if not Path(f"/proc/{child}").exists() or "\nState:\tZ" in Path(f"/proc/{child}/status").read_text():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it still runs")
+    eventually(lambda: gone(child))
 
 
 def test_a_command_without_end_is_ended(tmp_path: Path):

@@ -46,7 +46,7 @@ class Place:
     def drop(self, name, data):
         (self.folder / name).write_bytes(data)
 
-    def run(self, until=None, *, put=None, seconds=5.0, **changes):
+    def run(self, until=None, *, put=None, seconds=30.0, **changes):
         """Watch until nothing is left to take, or until a condition holds."""
 
         async def go():

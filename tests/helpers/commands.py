@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+import click
 import pytest
+from typer.main import get_command
 
 from adapter.cli import app
 
@@ -23,11 +26,17 @@ class Run:
     stderr: str
 
 
+@cache
+def command_line() -> click.Command:
+    """The command line as `app` makes it, which takes longer than most of what it is asked for here."""
+    return get_command(app)
+
+
 def run(*arguments: str | Path, stdin: bytes = b"") -> Run:
     """Run the command line in this process."""
     streams = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")]
     with patch.multiple(sys, stdin=streams[0], stdout=streams[1], stderr=streams[2]), pytest.raises(SystemExit) as ended:
-        app([str(argument) for argument in arguments])
+        command_line()([str(argument) for argument in arguments])
     for stream in streams[1:]:
         stream.flush()
     output, errors = (stream.buffer.getvalue() for stream in streams[1:])

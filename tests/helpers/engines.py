@@ -24,6 +24,7 @@ from adapter.service.spool.intake import Arrival, IntakeStore
 from adapter.service.spool.requests import Request, RequestBox
 from adapter.service.spool.work import WorkStore
 from adapter.tables.load import load_tables
+from helpers.waiting import until
 
 TRANSACTIONS = Settings(to="transaction")
 
@@ -122,13 +123,6 @@ class Running:
             await asyncio.sleep(0.01)
         last = self.operators._last
         await until(lambda: self.work.request() >= last)
-
-
-async def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def settings_of(folder: Path, **sections: object) -> ServiceSettings:
