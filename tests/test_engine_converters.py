@@ -96,7 +96,8 @@ def test_a_message_that_kills_its_process_three_times_is_rejected_alone():
 
 def test_a_message_that_hangs_is_rejected_alone():
     async def scene():
-        async with pool(command=FRAGILE, chunk_seconds=0.5) as converters:
+        # the good message has as long, in a process that has just been started
+        async with pool(command=FRAGILE, chunk_seconds=1) as converters:
             found = await converters.convert([task(1), task(2, "HANG")])
             assert [one.fate for one in found] == ["converted", "rejected"]
             assert [one.fate for one in await converters.convert([task(3)])] == ["converted"]
