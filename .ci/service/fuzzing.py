@@ -85,16 +85,34 @@ def reset_at_close(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
 
+def crowding() -> float:
+    """Give how many times longer a little work takes now than the processor's time for it: 1 where nothing else runs."""
+    began, used = time.monotonic(), time.process_time()
+    while (worked := time.process_time() - used) < 0.1:
+        pass
+    return (time.monotonic() - began) / worked
+
+
+def promptly(ask: Callable[[], object], when: str) -> float:
+    """Ask for something that must come within a second; gives how long it took.
+
+    On a machine that does other things that second is as much longer as work takes there, and the best of three counts: a service
+    that is held up keeps all of them waiting.
+    """
+    waits = []
+    for _ in range(3):
+        began = time.monotonic()
+        ask()
+        waits.append(time.monotonic() - began)
+        if waits[-1] < 1 or waits[-1] < crowding():
+            return waits[-1]
+    raise AssertionError(f"{when} good clients waited " + ", ".join(f"{one:.2f} s" for one in waits))
+
+
 def _check(fuzzer: Fuzzer, attack: Attack, name: str, processes: list[int]) -> None:
     """The service is as it was."""
     service = attack.service
-    began = time.monotonic()
-    fuzzer.good_client(attack)
-    seconds = time.monotonic() - began
-    assert seconds < 1, f"after {name} a good client waited {seconds:.2f} s"
-    # the list is read while it changes and may show a helper that is about to end; a process that was replaced never comes back
-    with contextlib.suppress(AssertionError):
-        service.until(lambda: service.processes() == processes, 5)
+    seconds = promptly(lambda: fuzzer.good_client(attack), f"after {name}")
     assert service.processes() == processes, f"after {name} the processes are {service.processes()}, not {processes}"
     memory = service.memory()
     supervisor, whole = memory[service.process.pid], sum(memory.values())
@@ -123,6 +141,8 @@ def run(fuzzer: Fuzzer, description: str) -> int:
     with Service(**{fuzzer.door: fuzzer.limits}) as service:
         attack = Attack(service, getattr(service, fuzzer.door), random.Random(options.seed))
         fuzzer.good_client(attack)
+        # what was converted shows that the converters have started, too, which the service does not wait for
+        service.settled()
         processes = service.processes()
         for one in _within(options.seconds, fuzzer):
             one(attack)
