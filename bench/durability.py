@@ -42,6 +42,8 @@ from tools.ports import free_port
 
 VERSIONS = 4
 START, END = b"\x0b", b"\x1c\r"
+#: status of a service that cannot start
+BROKEN = 3
 
 
 def message(patient: int, order: int, version: int) -> bytes:
@@ -181,13 +183,20 @@ class Service:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start it, and again where it says that it cannot, as a service manager does.
+
+        The processes of a supervisor that was killed keep the lock of the spool until they have ended; on a busy machine that
+        takes longer than the next service waits for it.
+        """
         command = [sys.executable, "-m", "adapter.cli", "serve", "--config", str(self.config)]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
-            if self.process.poll() is not None:
+            if self.process.poll() == BROKEN:
+                self.process = subprocess.Popen(command, stderr=self.log, stdout=subprocess.DEVNULL)
+            elif self.process.returncode is not None:
                 raise RuntimeError(f"the service ended with {self.process.returncode}; see {self.folder / 'service.log'}")
             time.sleep(0.02)
         raise RuntimeError("the service does not listen")

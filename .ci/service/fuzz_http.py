@@ -228,7 +228,7 @@ def health(attack: Attack) -> None:
     """Another client is answered at once."""
 
     def asked() -> None:
-        got = ask(attack, request(b"/health", method=b"GET"), answers=1)
+        got = ask(attack, request(b"/health", method=b"GET"), seconds=30, answers=1)
         assert statuses(got) == [200], got[:200]
 
     promptly(asked, "for /health")
@@ -237,7 +237,7 @@ def health(attack: Attack) -> None:
 def good_client(attack: Attack) -> None:
     health(attack)
     good = attack.good()
-    attack.took(ask(attack, request(b"/hl7", good, ER7), answers=1), good)
+    attack.took(ask(attack, request(b"/hl7", good, ER7), seconds=30, answers=1), good)
 
 
 ROUNDS = (noise, mutated, lengths, chunks, bombs, slow, pipelines, torn, crowd)

@@ -172,7 +172,7 @@ def crowd(attack: Attack) -> None:
 
 def good_client(attack: Attack) -> None:
     good = attack.good()
-    attack.took(exchange(attack.port, good), good)
+    attack.took(exchange(attack.port, good, seconds=30), good)
 
 
 ROUNDS = (noise, mutated, split, endless, empty, half_closed, reset, deaf, crowd)
