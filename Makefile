@@ -27,7 +27,7 @@ run: $(TABLES)
 	$(BIN)/b2m-adapter convert --to ndjson --pretty fixtures/urine/local-code-random.hl7
 
 test: $(TABLES)
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
