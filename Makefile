@@ -26,6 +26,7 @@ run: $(TABLES)
 	@echo "All fixtures: build/fixtures.ndjson, issues: build/issues.ndjson. One of them, as FHIR resources:"
 	$(BIN)/b2m-adapter convert --to ndjson --pretty fixtures/urine/local-code-random.hl7
 
+# Three processes keep two cores busy: some tests wait for time-outs and for services that start.
 test: $(TABLES)
 	$(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
