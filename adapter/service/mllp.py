@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.header import header_of, wanted
-from adapter.hl7v2.usual import Admitter, Usual
+from adapter.hl7v2.usual_admission import Admitter, Usual
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.logs import log, log_fault

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from adapter.hl7v2.acknowledgement import Code, acknowledgement, refusal_code
 from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.header import Header, wanted, wants_of
-from adapter.hl7v2.usual import Usual
+from adapter.hl7v2.usual_admission import Usual
 from adapter.issues import Issue
 from adapter.service import metrics
 from adapter.service.logs import log_fault

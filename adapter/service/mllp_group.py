@@ -9,7 +9,7 @@ from adapter.hl7v2.admission import Admission
 from adapter.hl7v2.framing import Framer
 from adapter.hl7v2.header import header_of, is_acknowledgement, wants_of
 from adapter.hl7v2.mllp import Frame
-from adapter.hl7v2.usual import Usual
+from adapter.hl7v2.usual_admission import Usual
 from adapter.issues import Issue
 from adapter.service.logs import log_fault
 from adapter.service.mllp_answers import DOOR, Answers

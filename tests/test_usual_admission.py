@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from adapter.hl7v2.acknowledgement import accepting, acknowledgement
 from adapter.hl7v2.admission import Admission, admit
 from adapter.hl7v2.header import header_of
-from adapter.hl7v2.usual import SENDERS, Admitter, Usual
+from adapter.hl7v2.usual_admission import SENDERS, Admitter, Usual
 
 MESSAGE = (
     b"MSH|^~\\&|LAB^2.999.1^ISO|NORTH|RECEIVER|TEST|20260113102030+0000||ORU^R01^ORU_R01|17|P|2.5.1||||||UNICODE UTF-8\r"
